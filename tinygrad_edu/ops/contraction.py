@@ -1,0 +1,165 @@
+"""Contraction: sums of products. The derivative by one factor is the product of the others, summed over their indices.
+
+Each op can say itself as an einsum equation for given shapes: that is its index notation, and what a derivation starts
+from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+
+from .op import Op, Rule, Value, letters_for
+from .rearrangement import Joining, broadcast_to, expand_dims_of, flip
+
+Equation = Callable[..., str]
+
+
+class Contraction(Op):
+    """An op whose value is a sum of products; ``equation(*shapes, **params)`` is the einsum that it computes."""
+
+    __slots__ = ("equation",)
+    kind: ClassVar[str] = "contraction"
+
+    def __init__(
+        self,
+        name: str,
+        forward: Rule,
+        rules: Sequence[Rule],
+        equation: Equation | None = None,
+        *,
+        symbol: str = "",
+        notation: str = "",
+        numpy: Callable[..., Any] | None = None,
+    ) -> None:
+        super().__init__(name, forward, rules, symbol=symbol, notation=notation, numpy=numpy)
+        self.equation = equation
+
+    def indices(self, shapes: Sequence[tuple[int, ...]], params: Mapping[str, Any]) -> str:
+        """``y_ik = Σ_j a_ij b_jk``; a mean also divides by the number of terms."""
+        if self.equation is None:
+            return self.notation
+        inputs, output = self.equation(*shapes, **params).split("->")
+        factors = " ".join(f"{name}_{index}" if index else name for name, index in zip("abcdef", inputs.split(","), strict=False))
+        summed = "".join(sorted(set(inputs) - set(output) - {","}))
+        left = f"y_{output}" if output else "y"
+        return f"{left} = {self.notation}Σ_{summed} {factors}" if summed else f"{left} = {factors}"
+
+
+def _sum(x: Value, axis: int | tuple[int, ...] | None, keepdims: bool) -> Value:
+    if x.dtype.itemsize < 8 and x.dtype.kind == "f":  # running sums in float32 stand still at 2**24
+        return np.add.reduce(x, axis, np.float64, None, keepdims).astype(x.dtype)
+    return np.add.reduce(x, axis, None, None, keepdims)
+
+
+def _mean(x: Value, axis: int | tuple[int, ...] | None, keepdims: bool) -> Value:
+    if x.dtype == object:
+        return _sum(x, axis, keepdims) / count(x.shape, axis)
+    if not x.size:
+        return np.mean(x, axis=axis, keepdims=keepdims)  # NaN, with NumPy's warning
+    y = _sum(x, axis, keepdims) / count(x.shape, axis)
+    return y.astype(x.dtype) if x.dtype.kind == "f" and y.dtype != x.dtype else y
+
+
+def count(shape: tuple[int, ...], axis: int | tuple[int, ...] | None) -> int:
+    """How many numbers a reduction of this shape over these axes takes together."""
+    n = 1
+    for a in range(len(shape)) if axis is None else axis if isinstance(axis, tuple) else (axis,):
+        n *= shape[a]
+    return n
+
+
+def _spread(g: Value, x: Value, axis: int | tuple[int, ...] | None, keepdims: bool) -> Value:
+    """The gradient of a sum: every term receives it."""
+    return broadcast_to(expand_dims_of(g, x.shape, axis, keepdims), shape=x.shape)
+
+
+def _reduction_equation(shape: tuple[int, ...], axis: int | tuple[int, ...] | None, keepdims: bool) -> str:
+    letters = letters_for(len(shape))
+    axes = range(len(shape)) if axis is None else axis if isinstance(axis, tuple) else (axis,)
+    gone = {a % len(shape) for a in axes} if shape else set()
+    return f"{letters}->{''.join(letter for a, letter in enumerate(letters) if a not in gone)}"
+
+
+def _matmul_left(g: Value, y: Value, a: Value, b: Value) -> Value:
+    if b.ndim > 1:
+        return g @ b.mT if a.ndim > 1 else b @ g if b.ndim == 2 else (b @ g[..., None])[..., 0]
+    return g * b if a.ndim == 1 else outer(g, b) if a.ndim == 2 else g[..., None] * b
+
+
+def _matmul_right(g: Value, y: Value, a: Value, b: Value) -> Value:
+    if a.ndim > 1:
+        return a.mT @ g if b.ndim > 1 or a.ndim == 2 else (a.mT @ g[..., None])[..., 0]
+    return g * a if b.ndim == 1 else outer(a, g) if b.ndim == 2 else a[:, None] * g[..., None, :]
+
+
+def _matmul_equation(a: tuple[int, ...], b: tuple[int, ...]) -> str:
+    batch = letters_for(max(len(a), len(b), 2) - 2 + 3)
+    *outer_indices, i, j, k = batch
+    own_a = outer_indices[len(outer_indices) - (len(a) - 2) :] if len(a) > 2 else []
+    own_b = outer_indices[len(outer_indices) - (len(b) - 2) :] if len(b) > 2 else []
+    # An axis of size 1 that broadcasting repeats carries no index.
+    full = np.broadcast_shapes(a[:-2], b[:-2])
+    place = {letter: full[n] for n, letter in enumerate(outer_indices[len(outer_indices) - len(full) :])}
+    left = "".join(x for x, n in zip(own_a, a[:-2], strict=True) if n == place[x])
+    right = "".join(x for x, n in zip(own_b, b[:-2], strict=True) if n == place[x])
+    first = j if len(a) == 1 else i + j
+    second = j if len(b) == 1 else j + k
+    result = "".join(place) + (i if len(a) > 1 else "") + (k if len(b) > 1 else "")
+    return f"{left}{first},{right}{second}->{result}"
+
+
+def _einsum(*operands: Value, equation: str) -> Value:
+    return np.einsum(equation, *operands, optimize=len(operands) > 2)
+
+
+class Einsum(Joining):
+    """Any sum of products, given by its equation, with explicit output and one letter for each axis."""
+
+    __slots__ = ()
+    kind: ClassVar[str] = "contraction"
+
+    def vjp(self, i: int, g: Value, y: Value, args: Sequence[Value], params: Mapping[str, Any]) -> Value:
+        """The equation with the gradient in the place of factor i, summed over what factor i does not have.
+
+        A letter that only factor i has was summed alone: its place is filled by ones. A letter that factor i has twice
+        took a diagonal: a Kronecker delta, which is the identity matrix, puts it back.
+        """
+        inputs, output = params["equation"].split("->")
+        terms = inputs.split(",")
+        others = [(term, arg) for j, (term, arg) in enumerate(zip(terms, args, strict=True)) if j != i]
+        known = set(output).union(*(term for term, _ in others))
+        target = ""
+        for axis, letter in enumerate(terms[i]):
+            if letter in target:
+                fresh = next(c for c in ALPHABET if c not in params["equation"] and c not in target)
+                others.append((letter + fresh, np.eye(args[i].shape[axis], dtype=g.dtype)))
+                letter = fresh
+            elif letter not in known:
+                others.append((letter, np.ones(args[i].shape[axis], dtype=g.dtype)))
+            target += letter
+        equation = ",".join([output, *(term for term, _ in others)]) + "->" + target
+        return einsum(g, *(arg for _, arg in others), equation=equation)
+
+    def indices(self, shapes: Sequence[tuple[int, ...]], params: Mapping[str, Any]) -> str:
+        """The equation itself."""
+        return str(params["equation"])
+
+
+ALPHABET = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+# fmt: off
+# ---- the table: name, forward, gᵀ ∂y/∂ each factor, as an einsum -----------------------------------------------------
+
+C = Contraction
+
+matmul = C("matmul", np.matmul,      [_matmul_left,                                 _matmul_right],                     _matmul_equation,                  symbol="·")
+outer  = C("outer",  np.multiply.outer, [lambda g, y, a, b: g @ b,                  lambda g, y, a, b: g.mT @ a],       lambda a, b: "i,j->ij",            symbol="⊗")
+sum    = C("sum",    _sum,           [lambda g, y, x, axis, keepdims: _spread(g, x, axis, keepdims)],                   _reduction_equation)
+mean   = C("mean",   _mean,          [lambda g, y, x, axis, keepdims: _spread(g / count(x.shape, axis), x, axis, keepdims)], _reduction_equation, notation="1/n ")
+trace  = C("trace",  np.trace,       [lambda g, y, x, offset: g * np.eye(*x.shape, k=offset, dtype=x.dtype)],           notation="y = Σ_i a_(i, i+offset)", symbol="tr")
+cumsum = C("cumsum", np.cumsum,      [lambda g, y, x, axis: flip(cumsum(flip(g, axes=axis), axis=axis), axes=axis)],    notation="y_i = Σ_(k ≤ i) a_k")
+einsum = Einsum("einsum", _einsum, None, notation="the equation itself")
+# fmt: on

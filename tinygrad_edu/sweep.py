@@ -1,0 +1,124 @@
+"""The sweep: dynamic programming over the recorded graph, in reverse topological order.
+
+Each node is finished once: when the sweep reaches it, every use of it has already handed back its part, and the sum of
+those parts is the node's gradient. The work is one local derivative per edge, however many paths there are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container, Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .ops.contraction import sum as total
+from .ops.elementwise import astype
+
+if TYPE_CHECKING:
+    from .tensor import Tensor
+
+Array = Any  # an ndarray or a NumPy scalar, or a Tensor when the backward pass is recorded
+
+
+def topological_order(roots: Iterable[Tensor], follow: Callable[[Tensor], bool] | None = None) -> list[Tensor]:
+    """All ancestors of the roots, each after its inputs; only those that ``follow`` accepts.
+
+    Depth first, without recursion: the stack holds each node with the iterator over its inputs.
+    """
+    order: list[Tensor] = []
+    seen: set[int] = set()
+    for root in roots:
+        if id(root) in seen:
+            continue
+        seen.add(id(root))
+        stack = [(root, iter(root.inputs))]
+        while stack:
+            node, inputs = stack[-1]
+            for t in inputs:
+                if id(t) not in seen and (follow is None or follow(t)):
+                    seen.add(id(t))
+                    if t.inputs:
+                        stack.append((t, iter(t.inputs)))
+                        break
+                    order.append(t)
+            else:
+                order.append(node)
+                stack.pop()
+    return order
+
+
+def depending_on(order: Sequence[Tensor], targets: Iterable[Tensor]) -> set[int]:
+    """The ids of the nodes in a topological order that change when a target changes, the targets included."""
+    active = {id(t) for t in targets}
+    for node in order:
+        if node.inputs and node.op.differentiable and any(id(t) in active for t in node.inputs):
+            active.add(id(node))
+    return active
+
+
+def sweep(
+    order: Sequence[Tensor],
+    active: Container[int],
+    targets: Container[int],
+    seeds: dict[int, Array],
+    record: bool = False,
+    watch: Callable[[Tensor, int, Array], None] | None = None,
+) -> dict[int, Array]:
+    """The gradients of the targets, by id, given the gradients (seeds) of the roots.
+
+    Parameters
+    ----------
+    order : sequence of Tensors
+        A topological order that holds every active node.
+    active : container of ids
+        The nodes that take part: those on a path from a target to a root.
+    targets : container of ids
+        The nodes whose gradient is kept; of the others it is dropped once it has been handed on.
+    seeds : dict
+        The gradient of each root. It is consumed.
+    record : bool
+        Compute with Tensors instead of arrays, so that the backward pass has a graph of its own.
+    watch : callable, optional
+        Called with (node, i, contribution) for each edge, as it is swept.
+    """
+    finished: dict[int, Array] = {}
+    grads = seeds
+    for node in reversed(order):
+        g = grads.pop(id(node), None)
+        if g is None:
+            continue
+        if id(node) in targets:
+            finished[id(node)] = g
+        if not node.inputs:
+            continue
+        op = node.op
+        y, args = (node, node._inputs_as_recorded()) if record else (node._data, node.args)
+        for i, parent in enumerate(node.inputs):
+            key = id(parent)
+            if key not in active:
+                continue
+            part = op.vjp(i, g, y, args, node.params)
+            if part is None:
+                continue
+            if part.shape != parent._data.shape or part.dtype != parent._data.dtype:
+                part = onto(part, parent._data.shape, parent._data.dtype)
+            if watch is not None:
+                watch(node, i, part)
+            before = grads.get(key)
+            grads[key] = part if before is None else before + part
+    return finished
+
+
+def onto(g: Array, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
+    """Un-broadcast: what the forward pass repeated or promoted, the backward pass adds up and casts back."""
+    if g.shape != shape:
+        extra = len(g.shape) - len(shape)
+        repeated = [extra + a for a, size in enumerate(shape) if size == 1 and g.shape[extra + a] != 1]
+        axes = (*range(extra), *repeated)
+        if axes:
+            g = total(g, axis=axes if len(axes) > 1 else axes[0], keepdims=False)
+        if g.shape != shape:
+            g = g.reshape(shape)
+    if g.dtype != dtype:
+        g = astype(g, dtype=dtype)
+    return g
