@@ -115,7 +115,11 @@ def _matmul_problem(inputs: Sequence[Tensor], shapes: list[Shape]) -> Problem:
     a, b = shapes
     left, right = (_spell(t, word) for t, word in zip(inputs, roles(inputs), strict=True))
     if not a or not b:
-        return "a scalar has no axis to sum over", "both operands need at least one axis.", _working([(f"{left} * {right}", _broadcast(a, b))])
+        return (
+            "a scalar has no axis to sum over",
+            "both operands need at least one axis.",
+            _working([(f"{left} * {right}", _broadcast(a, b))]),
+        )
     if a[-1] == (b[-2] if len(b) > 1 else b[0]):
         return "the leading (batch) axes do not broadcast", f"{a[:-2]} and {b[:-2]} must be equal, or 1, axis by axis.", ()
     which = "second-last of right" if len(b) > 1 else "only axis of right"
@@ -139,7 +143,11 @@ def _broadcast_problem(op: Op, inputs: Sequence[Tensor], shapes: list[Shape]) ->
     a, b = shapes
     left, right = (_spell(t, word) for t, word in zip(inputs, roles(inputs), strict=True))
     clash = next(i for i in range(1, min(len(a), len(b)) + 1) if a[-i] != b[-i] and 1 not in (a[-i], b[-i]))
-    write = f"{{}} {op.symbol if op.symbol in '+/<>' else '*' if op.symbol == '∗' else '-'} {{}}" if op.symbol in "+−∗/<>" else f"{op.name}({{}}, {{}})"
+    write = (
+        f"{{}} {op.symbol if op.symbol in '+/<>' else '*' if op.symbol == '∗' else '-'} {{}}"
+        if op.symbol in "+−∗/<>"
+        else f"{op.name}({{}}, {{}})"
+    )
     candidates = [
         (write.format(left, f"{right}[:, None]"), _broadcast(a, (*b, 1)) if len(b) == 1 else None),
         (write.format(f"{left}[:, None]", right), _broadcast((*a, 1), b) if len(a) == 1 else None),
@@ -185,7 +193,14 @@ def check_forward(op: Op, inputs: Sequence[Tensor], value: Any) -> None:
     """Raise when the result of an operation is not finite."""
     bad = first_bad(value)
     if bad is not None:
-        raise AnomalyError(message(op, inputs, f"the result is {bad[0]} at {bad[1]}", f"there the operands are {_at(inputs, bad[1], np.shape(value))}."))
+        raise AnomalyError(
+            message(
+                op,
+                inputs,
+                f"the result is {bad[0]} at {bad[1]}",
+                f"there the operands are {_at(inputs, bad[1], np.shape(value))}.",
+            )
+        )
 
 
 def check_backward(node: Tensor, i: int, part: Any) -> None:
@@ -195,7 +210,9 @@ def check_backward(node: Tensor, i: int, part: Any) -> None:
     if bad is not None and op is not None:
         who = node.inputs[i].name or f"operand {i}"
         made = f"the result is {node.name}" if node.name else "its result has no name"
-        raise AnomalyError(message(op, node.inputs, f"its gradient for {who} is {bad[0]} at {bad[1]}", f"in the backward pass; {made}."))
+        raise AnomalyError(
+            message(op, node.inputs, f"its gradient for {who} is {bad[0]} at {bad[1]}", f"in the backward pass; {made}.")
+        )
 
 
 def _at(inputs: Sequence[Tensor], place: str, shape: Shape) -> str:

@@ -396,8 +396,9 @@ class Tensor:
         axes = tuple(range(self.ndim)) if axis is None else axis if isinstance(axis, tuple) else (axis,)
         gone = normalize_axes(self, axes, e.multiply)
         kept = [a for a in range(self.ndim) if a not in gone]
-        x = self.transpose((*gone, *kept)).reshape((-1, *(self.shape[a] for a in kept)) if self.size else
-                                                   (c.count(self.shape, gone), *(self.shape[a] for a in kept)))
+        x = self.transpose((*gone, *kept)).reshape(
+            (-1, *(self.shape[a] for a in kept)) if self.size else (c.count(self.shape, gone), *(self.shape[a] for a in kept))
+        )
         if x.shape[0] == 0:
             x = as_tensor(np.ones((1, *x.shape[1:]), self.dtype))
         while x.shape[0] > 1:
@@ -442,10 +443,14 @@ class Tensor:
 
     def squeeze(self, axis: Axis = None) -> Tensor:
         """Without the axes of size 1, all of them or the given ones."""
-        axes = tuple(a for a, n in enumerate(self.shape) if n == 1) if axis is None else axis if isinstance(axis, tuple) else (axis,)
+        axes = (
+            tuple(a for a, n in enumerate(self.shape) if n == 1) if axis is None else axis if isinstance(axis, tuple) else (axis,)
+        )
         gone = normalize_axes(self, axes, r.reshape)
         if any(self.shape[a] != 1 for a in gone):
-            raise ShapeError(explain.message(r.reshape, (self,), f"cannot squeeze axis {axis}", "only an axis of size 1 can be left out."))
+            raise ShapeError(
+                explain.message(r.reshape, (self,), f"cannot squeeze axis {axis}", "only an axis of size 1 can be left out.")
+            )
         return self.reshape(tuple(n for a, n in enumerate(self.shape) if a not in gone))
 
     def dot(self, other: TensorLike) -> Tensor:
@@ -509,7 +514,9 @@ class Tensor:
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
         ours = FUNCTIONS.get(function)
         if ours is None:
-            raise TypeError(f"np.{function.__name__} is not recorded for Tensors.\n  Try: t.numpy() to compute without a gradient")
+            raise TypeError(
+                f"np.{function.__name__} is not recorded for Tensors.\n  Try: t.numpy() to compute without a gradient"
+            )
         return ours(*args, **kwargs)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
@@ -532,7 +539,9 @@ class Tensor:
 
     def __bool__(self) -> bool:
         if self.size != 1:
-            raise ValueError(f"the truth value of {self._called()} with shape {self.shape} is ambiguous.\n  Try: .numpy().any() or .all()")
+            raise ValueError(
+                f"the truth value of {self._called()} with shape {self.shape} is ambiguous.\n  Try: .numpy().any() or .all()"
+            )
         return bool(np.asarray(self._data).item())
 
     def __float__(self) -> float:
@@ -655,7 +664,9 @@ def own(data: Any, dtype: Any, name: str | None, op: Op | None = None) -> Any:
     """A copy of the data that only the Tensor holds: an ndarray, or a NumPy scalar for shape ()."""
     who = f"{op.name}: operand" if op is not None else f"Tensor {name}" if name is not None else "Tensor"
     if isinstance(data, Tensor):
-        raise TypeError(f"{who}: the data is a Tensor already, and would lose its record.\n  Try: the Tensor itself, or .detach()")
+        raise TypeError(
+            f"{who}: the data is a Tensor already, and would lose its record.\n  Try: the Tensor itself, or .detach()"
+        )
     if isinstance(data, (list, tuple)) and _holds_tensor(data):
         raise TypeError(f"{who}: the list contains Tensors, which would lose their records.\n  Try: tg.stack([...])")
     try:

@@ -86,7 +86,6 @@ class Op:
         return f"<{self.kind} op {self.name}>"
 
 
-
 def letters_for(rank: int) -> str:
     """The first ``rank`` index letters, from i on as in a textbook."""
     return "ijklmnopqrstuvwxyzabcdefgh"[:rank]

@@ -22,7 +22,9 @@ class Tabulated(Op):
     __slots__ = ("steps",)
     kind: ClassVar[str] = "tabulated"
 
-    def __init__(self, name: str, forward: Rule, rules: Sequence[Rule], steps: Rule, *, symbol: str = "", notation: str = "") -> None:
+    def __init__(
+        self, name: str, forward: Rule, rules: Sequence[Rule], steps: Rule, *, symbol: str = "", notation: str = ""
+    ) -> None:
         super().__init__(name, forward, rules, symbol=symbol, notation=notation)
         self.steps = steps
 

@@ -1,0 +1,154 @@
+"""Losses: how wrong a prediction is, as one number. Prediction and target must have exactly the same shape."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..errors import ShapeError
+from ..explain import message
+from ..ops import elementwise as e
+from ..ops import tabulated as t
+from ..tensor import Tensor, TensorLike, as_tensor, record
+
+__all__ = ["binary_cross_entropy", "binary_cross_entropy_with_logits", "cross_entropy", "mse"]
+
+
+def mse(prediction: TensorLike, target: TensorLike) -> Tensor:
+    """L = (1/n) Σ (prediction − target)², the mean squared error.
+
+    Raises
+    ------
+    ShapeError
+        If the shapes differ: (N, 1) and (N,) would silently make an (N, N) table.
+
+    Examples
+    --------
+    >>> tg.mse([1.0, 2.0], [1.0, 4.0])
+    Tensor(2., op='mean')
+    """
+    prediction, target = _same_shape("mse", prediction, target)
+    return record(e.square, (prediction - target,)).mean()
+
+
+def binary_cross_entropy(probability: TensorLike, target: TensorLike) -> Tensor:
+    """L = −(1/n) Σ (y ln ŷ + (1 − y) ln(1 − ŷ)), in nats; 0 · ln 0 counts as 0.
+
+    Parameters
+    ----------
+    probability : TensorLike
+        ŷ, between 0 and 1: what a sigmoid gives.
+    target : TensorLike
+        y, of the same shape: 0 or 1, or a probability.
+
+    Raises
+    ------
+    ShapeError
+        If the shapes differ.
+    ValueError
+        If a probability or a target is outside 0 to 1.
+
+    Notes
+    -----
+    A ŷ that was rounded to 0 or 1 on the wrong side costs infinity: sigmoid(u) is 1 for u > 37. Then
+    ``binary_cross_entropy_with_logits(u, y)`` has the exact value and gradient.
+
+    Examples
+    --------
+    >>> tg.binary_cross_entropy([0.89], [1.0]).item()
+    0.1165338...
+    """
+    p, y = _same_shape("binary_cross_entropy", probability, target)
+    with np.errstate(invalid="ignore"):  # the check below says it better
+        errors = record(e.bce, (p, y))
+    if p.size and not np.minimum.reduce(errors._data, None) >= 0:
+        _check_probabilities(p, y)
+    return errors.mean()
+
+
+def _check_probabilities(p: Tensor, y: Tensor) -> None:
+    """A cross entropy is never negative: when it is, or is NaN, look for the number that cannot be a probability."""
+    for t, word in ((p, "probability"), (y, "target")):
+        outside = (t._data < 0) | (t._data > 1)
+        if np.any(outside):
+            value = np.asarray(t._data)[np.unravel_index(int(np.argmax(outside)), t.shape)]
+            raise ValueError(
+                message(e.bce, (p, y), f"{word} {value} is not between 0 and 1", "ŷ and y are probabilities.")
+                + "\n  Try: tg.binary_cross_entropy_with_logits(u, y)   when u are scores before the sigmoid"
+            )
+
+
+def binary_cross_entropy_with_logits(logits: TensorLike, target: TensorLike) -> Tensor:
+    """L = (1/n) Σ (ln(1 + eᵘ) − u y): the cross entropy of y and sigmoid(u), exact for every u; dL/du = (sigmoid(u) − y)/n.
+
+    Raises
+    ------
+    ShapeError
+        If the shapes differ.
+
+    Examples
+    --------
+    >>> tg.binary_cross_entropy_with_logits([-1000.0], [1.0])
+    Tensor(1000., op='mean')
+    """
+    u, y = _same_shape("binary_cross_entropy_with_logits", logits, target)
+    return record(e.bce_with_logits, (u, y)).mean()
+
+
+def cross_entropy(logits: TensorLike, target: TensorLike) -> Tensor:
+    """L = −(1/N) Σ_n Σ_c y_nc ln softmax(logits)_nc, in nats, over classes on the last axis.
+
+    Parameters
+    ----------
+    logits : TensorLike
+        Scores before the softmax, shape (..., C).
+    target : TensorLike
+        Class numbers 0 to C − 1, shape (...), integers; or probabilities such as one-hot rows, shape (..., C).
+
+    Raises
+    ------
+    ShapeError
+        If the target has neither shape.
+    IndexError
+        If a class number is not one of 0 to C − 1.
+
+    Examples
+    --------
+    >>> tg.cross_entropy([[0.0, 0.0]], [1]).item()
+    0.6931471...
+    """
+    z, y = as_tensor(logits), as_tensor(target)
+    if not z.ndim:
+        raise ShapeError(
+            message(t.log_softmax, (z,), "cross_entropy needs scores for each class", "the last axis of x is the classes.")
+        )
+    log_p = record(t.log_softmax, (z,), {"axis": -1})
+    if y.dtype.kind in "iu" and y.shape == z.shape[:-1]:
+        classes = z.shape[-1]
+        if y.size and (y._data.min() < 0 or y._data.max() >= classes):
+            raise IndexError(
+                message(
+                    t.log_softmax, (z, y), "cross_entropy: a class number does not exist", f"the classes are 0 to {classes - 1}."
+                )
+            )
+        rows = np.ogrid[tuple(slice(n) for n in y.shape)]
+        return -log_p[(*rows, y)].mean()
+    if y.shape != z.shape:
+        rule = f"class numbers: integers of shape {z.shape[:-1]}; probabilities: shape {z.shape}."
+        raise ShapeError(message(t.log_softmax, (z, y), f"cross_entropy: the target has shape {y.shape}", rule))
+    return -(y * log_p).sum(-1).mean()
+
+
+def _same_shape(loss: str, prediction: TensorLike, target: TensorLike) -> tuple[Tensor, Tensor]:
+    p, y = as_tensor(prediction), as_tensor(target)
+    if p.shape != y.shape:
+        tries = ""
+        if p.shape == (*y.shape, 1) or y.shape == (*p.shape, 1):
+            tries = f"\n  Try: {_spell(p, 'prediction')}[:, 0]" if len(p.shape) == 2 else f"\n  Try: {_spell(y, 'target')}[:, 0]"
+            tries += f"   gives {min(p.shape, y.shape, key=len)}"
+        rule = "they must be equal: broadcasting would compare every prediction with every target."
+        raise ShapeError(message(e.subtract, (p, y), "the shapes differ", rule).replace("subtract", loss, 1) + tries)
+    return p, y
+
+
+def _spell(x: Tensor, word: str) -> str:
+    return x.name if x.name is not None and x.name.isidentifier() else word
