@@ -6,6 +6,9 @@ programming; pictures and checks are read from the same record. Start with ``Ten
 
 from __future__ import annotations
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from . import functions, ops
 from .errors import AnomalyError, GradientError, ShapeError
 from .functions import *  # noqa: F403  # the functions list their public names in __all__
@@ -14,4 +17,56 @@ from .modes import detect_anomaly, no_grad
 from .ops import Elementwise as elementwise  # noqa: N813  # called like a function, to define an op
 from .tensor import Tensor
 
+if TYPE_CHECKING:
+    from .check.gradcheck import gradcheck
+    from .drawing import draw
+    from .graphs import backward_graph, graph, name, pretty, scalar_gradients
+
 __version__ = "0.1.0"
+
+__all__ = [
+    *functions.__all__,
+    "AnomalyError",
+    "GradientError",
+    "ShapeError",
+    "Tensor",
+    "backward_graph",
+    "detect_anomaly",
+    "draw",
+    "elementwise",
+    "grad",
+    "gradcheck",
+    "gradients",
+    "graph",
+    "hessian",
+    "jacobian",
+    "jvp",
+    "name",
+    "no_grad",
+    "ops",
+    "pretty",
+    "scalar_gradients",
+    "value_and_grad",
+    "vjp",
+]
+
+# What only reads a record is imported when it is first used: a training script does not pay for pictures.
+_READERS = {
+    "backward_graph": "graphs",
+    "draw": "drawing",
+    "gradcheck": "check",
+    "graph": "graphs",
+    "name": "graphs",
+    "pretty": "graphs",
+    "scalar_gradients": "graphs",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _READERS:
+        return getattr(import_module(f"{__name__}.{_READERS[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_READERS])

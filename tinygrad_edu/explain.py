@@ -6,7 +6,7 @@ shapes say that it works.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -180,49 +180,42 @@ def _product(a: Shape | None, b: Shape | None) -> Shape | None:
     return None if batch is None else batch + a[-2:-1] + (b[-1:] if len(b) > 1 else ())
 
 
-def first_bad(value: Any) -> tuple[Any, str] | None:
-    """The first element that is NaN or infinite, with its place as text; None if all are finite."""
+def first_bad(value: Any) -> tuple[int, ...] | None:
+    """The place of the first element that is NaN or infinite; None if all are finite."""
     array = np.asarray(value)
     if array.dtype.kind != "f" or bool(np.isfinite(array).all()):
         return None
-    place = np.unravel_index(int(np.argmin(np.isfinite(array))), array.shape)
-    return array[place], f"[{', '.join(str(int(i)) for i in place)}]" if place else "its only element"
+    return tuple(int(i) for i in np.unravel_index(int(np.argmin(np.isfinite(array))), array.shape))
 
 
-def check_forward(op: Op, inputs: Sequence[Tensor], value: Any) -> None:
-    """Raise when the result of an operation is not finite."""
-    bad = first_bad(value)
-    if bad is not None:
-        raise AnomalyError(
-            message(
-                op,
-                inputs,
-                f"the result is {bad[0]} at {bad[1]}",
-                f"there the operands are {_at(inputs, bad[1], np.shape(value))}.",
-            )
-        )
+def checked_forward(op: Op, inputs: Sequence[Tensor], args: Sequence[Any], params: Mapping[str, Any]) -> Any:
+    """The value of an operation; an error when it is not finite."""
+    with np.errstate(all="ignore"):  # the error below says it better than NumPy's warning
+        value = op.forward(*args, **params)
+    place = first_bad(value)
+    if place is not None:
+        there = ", ".join(_operand_at(t, place, np.shape(value)) for t in inputs[:6])
+        raise AnomalyError(message(op, inputs, f"the result is {_bad(value, place)}", f"there the operands are {there}."))
+    return value
 
 
-def check_backward(node: Tensor, i: int, part: Any) -> None:
-    """Raise when what an edge hands back is not finite."""
-    op = node.op
-    bad = first_bad(part if not hasattr(part, "_data") else part._data)
-    if bad is not None and op is not None:
-        who = node.inputs[i].name or f"operand {i}"
+def checked_edge(node: Tensor, i: int, part: Any) -> None:
+    """Raise an error when what an edge hands back is not finite."""
+    part = getattr(part, "_data", part)
+    place = first_bad(part)
+    if place is not None:
+        who = label(node.inputs[i]) or f"operand {i}"
         made = f"the result is {node.name}" if node.name else "its result has no name"
-        raise AnomalyError(
-            message(op, node.inputs, f"its gradient for {who} is {bad[0]} at {bad[1]}", f"in the backward pass; {made}.")
-        )
+        problem = f"its gradient for {who} is {_bad(part, place)}"
+        raise AnomalyError(message(node.op, node.inputs, problem, f"in the backward pass; {made}."))
 
 
-def _at(inputs: Sequence[Tensor], place: str, shape: Shape) -> str:
-    return ", ".join(_values(inputs, place, shape))
+def _bad(value: Any, place: tuple[int, ...]) -> str:
+    return f"{np.asarray(value)[place]} at [{', '.join(map(str, place))}]" if place else str(np.asarray(value)[()])
 
 
-def _values(inputs: Sequence[Tensor], place: str, shape: Shape) -> Iterator[str]:
-    index = tuple(int(i) for i in place.strip("[]").split(",")) if place.startswith("[") and place != "[]" else ()
-    for t in inputs[:6]:
-        try:
-            yield str(np.broadcast_to(t._data, shape)[index])
-        except ValueError:  # not an elementwise operation: no single operand belongs to this place
-            yield f"of shape {t.shape}"
+def _operand_at(t: Tensor, place: tuple[int, ...], shape: Shape) -> str:
+    try:
+        return str(np.broadcast_to(t._data, shape)[place])
+    except ValueError:  # not an elementwise operation: no single operand belongs to this place
+        return f"of shape {t.shape}"

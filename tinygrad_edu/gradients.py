@@ -11,29 +11,27 @@ from typing import Any, overload
 
 import numpy as np
 
-from . import explain
 from .errors import GradientError, ShapeError
-from .modes import MODES, detect_anomaly, is_on
 from .ops import elementwise as e
-from .sweep import depending_on, sweep, topological_order
-from .tensor import Tensor, TensorLike, as_tensor, own, record
+from .sweep import depending_on, topological_order
+from .tensor import Tensor, TensorLike, as_tensor, own, record, run_sweep
 
 __all__ = ["grad", "gradients", "hessian", "jacobian", "jvp", "value_and_grad", "vjp"]
 
 
 @overload
 def gradients(
-    y: Tensor, targets: Tensor, *, gradient: TensorLike = ..., create_graph: bool = ..., unused: str = ...
+    y: Tensor, targets: Tensor, *, gradient: TensorLike | None = ..., create_graph: bool = ..., unused: str = ...
 ) -> Tensor: ...
 @overload
 def gradients(
-    y: Tensor, targets: Sequence[Tensor], *, gradient: TensorLike = ..., create_graph: bool = ..., unused: str = ...
+    y: Tensor, targets: Sequence[Tensor], *, gradient: TensorLike | None = ..., create_graph: bool = ..., unused: str = ...
 ) -> list[Tensor]: ...
 def gradients(
     y: Tensor,
     targets: Tensor | Sequence[Tensor],
     *,
-    gradient: TensorLike = None,
+    gradient: TensorLike | None = None,
     create_graph: bool = False,
     unused: str = "error",
 ) -> Tensor | list[Tensor]:
@@ -80,8 +78,7 @@ def gradients(
     found: dict[int, Any] = {}
     if id(y) in active:
         nodes = [node for node in order if id(node) in active]
-        watch = explain.check_backward if MODES.get() and is_on(detect_anomaly) else None
-        found = sweep(nodes, active, keep, {id(y): seed}, record=create_graph, watch=watch)
+        found = run_sweep(nodes, active, keep, {id(y): seed}, record=create_graph)
     result: list[Tensor] = []
     for t in wanted:
         g = found.get(id(t))
@@ -100,7 +97,7 @@ def gradients(
     return result if several else result[0]
 
 
-def _seed(y: Tensor, gradient: TensorLike, create_graph: bool) -> Any:
+def _seed(y: Tensor, gradient: TensorLike | None, create_graph: bool) -> Any:
     if gradient is None:
         if y.shape:
             raise GradientError(
@@ -149,7 +146,7 @@ def value_and_grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> C
     def run(*args: Any, **kwargs: Any) -> tuple[Tensor, Any]:
         chosen = [argnums] if isinstance(argnums, int) else list(argnums)
         call, variables = _variables(args, chosen)
-        y = _scalar(f, f(*call, **kwargs))
+        y = _scalar(f(*call, **kwargs))
         flat = [x for group in variables for x in group.leaves]
         found = gradients(y, flat, create_graph=_nested(y, flat), unused="zero")
         parts = iter(found)
@@ -265,8 +262,8 @@ def hessian(f: Callable[..., Any], argnums: int = 0) -> Callable[..., Tensor]:
     return jacobian(grad(f, argnums), argnums)
 
 
-def _scalar(f: Callable[..., Any], y: Any) -> Tensor:
-    y = as_tensor(y)
+def _scalar(value: Any) -> Tensor:
+    y = as_tensor(value)
     if y.shape:
         raise GradientError(
             f"grad: the function returns shape {y.shape}, not a scalar.\n  Try: .sum() or .mean() at its end, or tg.jacobian"

@@ -22,16 +22,16 @@ class ReadOnlyArray(np.ndarray[Any, np.dtype[Any]]):
     def __setitem__(self, key: Any, value: Any) -> NoReturn:
         raise ValueError(HOW_TO_ASSIGN)
 
-    def __iadd__(self, other: Any) -> Any:  # type: ignore[override, misc]  # a new array, on purpose
+    def __iadd__(self, other: Any) -> Any:  # type: ignore[misc]  # a new array, on purpose
         return self + other
 
-    def __isub__(self, other: Any) -> Any:  # type: ignore[override, misc]  # a new array, on purpose
+    def __isub__(self, other: Any) -> Any:  # type: ignore[misc]  # a new array, on purpose
         return self - other
 
-    def __imul__(self, other: Any) -> Any:  # type: ignore[override, misc]  # a new array, on purpose
+    def __imul__(self, other: Any) -> Any:  # type: ignore[misc]  # a new array, on purpose
         return self * other
 
-    def __itruediv__(self, other: Any) -> Any:  # type: ignore[override, misc]  # a new array, on purpose
+    def __itruediv__(self, other: Any) -> Any:  # type: ignore[misc]  # a new array, on purpose
         return self / other
 
 

@@ -6,9 +6,9 @@ computed with. That is the whole record; everything else (gradients, pictures, d
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, NoReturn, Self
+from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeAlias
 
 import numpy as np
 
@@ -24,7 +24,12 @@ from .readonly import HOW_TO_ASSIGN, read_only
 from .sweep import sweep, topological_order
 
 Axis = int | tuple[int, ...] | None
-TensorLike = Any  # a Tensor, an array, a number, or nested lists of numbers
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    TensorLike: TypeAlias = "Tensor | ArrayLike"  # a Tensor, an array, a number, or nested lists of numbers
+else:
+    TensorLike = Any
 
 NO_PARAMS: Mapping[str, Any] = MappingProxyType({})
 UFUNCS = {op.numpy: op for op in OPS.values() if isinstance(op.numpy, np.ufunc)}
@@ -202,7 +207,7 @@ class Tensor:
 
     # ---- gradients ---------------------------------------------------------------------------------------------
 
-    def backward(self, gradient: TensorLike = None) -> None:
+    def backward(self, gradient: TensorLike | None = None) -> None:
         """Add ``∂self/∂leaf`` to ``leaf.grad`` for every leaf that requires a gradient.
 
         Parameters
@@ -226,8 +231,7 @@ class Tensor:
         order = topological_order([self], lambda t: t._requires_grad)
         wanted = {id(t): t for t in order if not t.inputs or t._retains_grad}
         active = {id(t) for t in order}
-        watch = explain.check_backward if MODES.get() and is_on(detect_anomaly) else None
-        found = sweep(order, active, wanted, {id(self): seed}, watch=watch)
+        found = run_sweep(order, active, wanted, {id(self): seed})
         taken: set[int] = set()
         commit = []
         for key, g in found.items():
@@ -337,8 +341,8 @@ class Tensor:
         return record(e.logical_not, (self,))
 
     def __getitem__(self, key: Any) -> Tensor:
-        keys = []
-        indices = []
+        keys: list[Any] = []
+        indices: list[Tensor] = []
         for k in key if isinstance(key, tuple) else (key,):
             if k is None or k is Ellipsis or isinstance(k, (slice, int, np.integer)) and not isinstance(k, bool):
                 keys.append(k)
@@ -407,7 +411,7 @@ class Tensor:
             x = product if x.shape[0] % 2 == 0 else join([product, x[2 * half :]], 0)
         return x.reshape(tuple(1 if a in gone else n for a, n in enumerate(self.shape)) if keepdims else x.shape[1:])
 
-    def clip(self, lo: TensorLike = None, hi: TensorLike = None) -> Tensor:
+    def clip(self, lo: TensorLike | None = None, hi: TensorLike | None = None) -> Tensor:
         """y = min(max(x, lo), hi)."""
         return apply(s.clip, self, -np.inf if lo is None else lo, np.inf if hi is None else hi)
 
@@ -535,7 +539,7 @@ class Tensor:
         return (self[i] for i in range(self.shape[0]))
 
     def __contains__(self, value: object) -> bool:
-        return bool(np.any(np.equal(self._data, value._data if isinstance(value, Tensor) else value)))
+        return bool(np.any(self._data == (value._data if isinstance(value, Tensor) else value)))
 
     def __bool__(self) -> bool:
         if self.size != 1:
@@ -598,7 +602,10 @@ def record(op: Op, inputs: tuple[Tensor, ...], params: Mapping[str, Any] = NO_PA
     """The one place where a node is made: ``y = op(*inputs)``, remembered."""
     args = tuple([t._data for t in inputs])
     try:
-        value = op.forward(*args, **params)
+        if MODES.get() and is_on(detect_anomaly):
+            value = explain.checked_forward(op, inputs, args, params)
+        else:
+            value = op.forward(*args, **params)
     except Exception as error:
         raise explain.explain(op, inputs, params, error) from None
     if type(value) is np.ndarray:
@@ -615,23 +622,30 @@ def record(op: Op, inputs: tuple[Tensor, ...], params: Mapping[str, Any] = NO_PA
     t._requires_grad = op.differentiable and True in [x._requires_grad for x in inputs]
     t._retains_grad = False
     t.name = t.dims = t.grad = None
-    if MODES.get():
-        if is_on(detect_anomaly):
-            explain.check_forward(op, inputs, value)
-        if is_on(no_grad):
-            t.inputs = t.args = ()
-            t._requires_grad = False
+    if MODES.get() and is_on(no_grad):
+        t.inputs = t.args = ()
+        t._requires_grad = False
     return t
 
 
-def binary(op: Op, left: Any, right: Any) -> Any:
+def run_sweep(
+    order: Sequence[Tensor], active: Container[int], targets: Container[int], seeds: dict[int, Any], record: bool = False
+) -> dict[int, Any]:
+    """The sweep; under ``detect_anomaly`` with a look at what each edge hands back."""
+    if not (MODES.get() and is_on(detect_anomaly)):
+        return sweep(order, active, targets, seeds, record)
+    with np.errstate(all="ignore"):  # the error says it better than NumPy's warning
+        return sweep(order, active, targets, seeds, record, explain.checked_edge)
+
+
+def binary(op: Op, left: Any, right: Any) -> Tensor:
     """``left op right``, one of them a Tensor; NotImplemented for what only the other side may understand."""
     if type(left) is not Tensor:
         left = operand(left, op)
     elif type(right) is not Tensor:
         right = operand(right, op)
     if left is NotImplemented or right is NotImplemented:
-        return NotImplemented
+        return NotImplemented  # type: ignore[no-any-return]  # an operator may say so
     return record(op, (left, right))
 
 
@@ -694,7 +708,7 @@ def _holds_tensor(data: Sequence[Any]) -> bool:
     return False
 
 
-def seed_for(root: Tensor, gradient: TensorLike) -> Any:
+def seed_for(root: Tensor, gradient: TensorLike | None) -> Any:
     """The gradient to start from: 1 for a scalar, else the given one, of exactly the root's shape."""
     if not root._requires_grad:
         if root.op is None:

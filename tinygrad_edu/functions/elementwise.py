@@ -342,7 +342,7 @@ def minimum(a: TensorLike, b: TensorLike) -> Tensor:
 
 
 @implements(np.clip)
-def clip(x: TensorLike, lo: TensorLike = None, hi: TensorLike = None) -> Tensor:
+def clip(x: TensorLike, lo: TensorLike | None = None, hi: TensorLike | None = None) -> Tensor:
     """y = min(max(x, lo), hi); the gradient passes where lo ≤ x ≤ hi, and goes to the bound elsewhere.
 
     >>> tg.clip([-2.0, 0.5, 2.0], 0.0, 1.0)

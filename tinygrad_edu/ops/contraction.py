@@ -15,6 +15,7 @@ from .op import Op, Rule, Value, letters_for
 from .rearrangement import Joining, broadcast_to, expand_dims_of, flip
 
 Equation = Callable[..., str]
+_add_up: Callable[..., Value] = np.add.reduce  # positional arguments are faster, and not in NumPy's stubs
 
 
 class Contraction(Op):
@@ -50,8 +51,8 @@ class Contraction(Op):
 
 def _sum(x: Value, axis: int | tuple[int, ...] | None, keepdims: bool) -> Value:
     if x.dtype.itemsize < 8 and x.dtype.kind == "f":  # running sums in float32 stand still at 2**24
-        return np.add.reduce(x, axis, np.float64, None, keepdims).astype(x.dtype)
-    return np.add.reduce(x, axis, None, None, keepdims)
+        return _add_up(x, axis, np.float64, None, keepdims).astype(x.dtype)
+    return _add_up(x, axis, None, None, keepdims)
 
 
 def _mean(x: Value, axis: int | tuple[int, ...] | None, keepdims: bool) -> Value:
@@ -97,7 +98,7 @@ def _matmul_right(g: Value, y: Value, a: Value, b: Value) -> Value:
 
 def _matmul_equation(a: tuple[int, ...], b: tuple[int, ...]) -> str:
     batch = letters_for(max(len(a), len(b), 2) - 2 + 3)
-    *outer_indices, i, j, k = batch
+    *outer_indices, i, j, k = list(batch)
     own_a = outer_indices[len(outer_indices) - (len(a) - 2) :] if len(a) > 2 else []
     own_b = outer_indices[len(outer_indices) - (len(b) - 2) :] if len(b) > 2 else []
     # An axis of size 1 that broadcasting repeats carries no index.
@@ -120,6 +121,9 @@ class Einsum(Joining):
 
     __slots__ = ()
     kind: ClassVar[str] = "contraction"
+
+    def __init__(self, name: str, forward: Rule) -> None:
+        super().__init__(name, forward, self.vjp)
 
     def vjp(self, i: int, g: Value, y: Value, args: Sequence[Value], params: Mapping[str, Any]) -> Value:
         """The equation with the gradient in the place of factor i, summed over what factor i does not have.
@@ -159,7 +163,7 @@ matmul = C("matmul", np.matmul,      [_matmul_left,                             
 outer  = C("outer",  np.multiply.outer, [lambda g, y, a, b: g @ b,                  lambda g, y, a, b: g.mT @ a],       lambda a, b: "i,j->ij",            symbol="⊗")
 sum    = C("sum",    _sum,           [lambda g, y, x, axis, keepdims: _spread(g, x, axis, keepdims)],                   _reduction_equation)
 mean   = C("mean",   _mean,          [lambda g, y, x, axis, keepdims: _spread(g / count(x.shape, axis), x, axis, keepdims)], _reduction_equation, notation="1/n ")
-trace  = C("trace",  np.trace,       [lambda g, y, x, offset: g * np.eye(*x.shape, k=offset, dtype=x.dtype)],           notation="y = Σ_i a_(i, i+offset)", symbol="tr")
+trace  = C("trace",  np.trace,       [lambda g, y, x, offset: g * np.eye(x.shape[0], x.shape[1], offset, x.dtype)],           notation="y = Σ_i a_(i, i+offset)", symbol="tr")
 cumsum = C("cumsum", np.cumsum,      [lambda g, y, x, axis: flip(cumsum(flip(g, axes=axis), axis=axis), axes=axis)],    notation="y_i = Σ_(k ≤ i) a_k")
-einsum = Einsum("einsum", _einsum, None, notation="the equation itself")
+einsum = Einsum("einsum", _einsum)
 # fmt: on

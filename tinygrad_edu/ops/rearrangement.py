@@ -21,7 +21,7 @@ class Rearrangement(Op):
 
 
 class Joining(Rearrangement):
-    """A rearrangement of any number of arguments: one rule, ``rule(i, g, y, *args, **params)``, serves them all."""
+    """A rearrangement of any number of arguments: one rule, ``rule(i, g, **params)``, serves them all."""
 
     __slots__ = ("rule",)
 
@@ -123,9 +123,7 @@ def inverse(axes: tuple[int, ...]) -> tuple[int, ...]:
 
 def expand_dims_of(g: Value, shape: tuple[int, ...], axis: int | tuple[int, ...] | None, keepdims: bool) -> Value:
     """``g`` with the axes that a reduction of an array of this shape took away, as axes of size 1."""
-    if keepdims or not shape:
+    if keepdims or axis is None:  # over all axes: a scalar, which fits everywhere
         return g
-    if axis is None:
-        return g.reshape((1,) * len(shape))
     axes = {a % len(shape) for a in (axis if isinstance(axis, tuple) else (axis,))}
     return g.reshape(tuple(1 if i in axes else size for i, size in enumerate(shape)))

@@ -61,7 +61,7 @@ def _logsumexp(x: Value, axis: Axis, keepdims: bool) -> Value:
 
 
 def _norm(x: Value, axis: Axis, keepdims: bool) -> Value:
-    return np.sqrt(np.add.reduce(x * x, axis, None, None, keepdims))
+    return np.sqrt(np.sum(x * x, axis=axis, keepdims=keepdims))
 
 
 def _to_softmax(g: Value, x: Value, axis: Axis, keepdims: bool) -> Value:

@@ -1,0 +1,67 @@
+"""One contender in a process of its own: it shows its numbers, warms up, then times a slice whenever it is told to.
+
+Speaks lines of JSON: the task comes as the only argument; each line on stdin asks for one slice.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import resource
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+sys.path.append(__file__.rpartition("/")[0])
+import moons
+import network
+
+WARM_UP = 0.3  # seconds
+
+
+def main() -> None:
+    task = json.loads(sys.argv[1])
+    if task["heap"] == "warm":
+        # Once a block this large was freed, glibc keeps what is freed instead of handing it back to the system.
+        del_me = np.ones(31 * 2**20, np.uint8)
+        del del_me
+    try:
+        step = build(task)
+    except ModuleNotFoundError as missing:
+        say(missing=f"{missing.name} is not installed")
+        return
+    say(losses=[step() for _ in range(task["check"])])
+    seconds = duration(step, 1)
+    started = time.perf_counter()
+    while time.perf_counter() - started < WARM_UP:
+        seconds = min(seconds, duration(step, 1))
+    count = max(1, math.ceil(task["slice"] / seconds))
+    for _ in sys.stdin:
+        faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+        elapsed = duration(step, count)
+        faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt - faults
+        say(seconds=elapsed / count, faults=faults / count)
+
+
+def build(task: dict[str, Any]) -> Callable[[], float]:
+    if task["case"] == "moons":
+        return moons.demo(moons.ENGINES[task["contender"]]())
+    return network.CONTENDERS[task["contender"]](task["case"], task["dtype"])
+
+
+def duration(step: Callable[[], float], count: int) -> float:
+    started = time.perf_counter()
+    for _ in range(count):
+        step()
+    return time.perf_counter() - started
+
+
+def say(**words: Any) -> None:
+    print(json.dumps(words), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,155 @@
+"""The engine's gradients beside others that were found another way: one row per gradient."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..gradients import gradients
+from ..graphs import backward_graph, pretty, pretty_dim, replay, scalar_gradients, swept
+from ..tensor import Tensor
+
+SAMPLED = 64  # entries of a large tensor that are checked by finite differences
+SCALARS = 20_000  # recorded numbers up to which the scalar level is written out
+
+
+@dataclass(frozen=True)
+class Row:
+    """One gradient: what it is of, its formula and shape, and the largest differences from two other ways to find it.
+
+    ``by_hand`` is the difference from a formula, or from the scalar chain rule; ``numeric`` the one from finite
+    differences, of ``sampled`` entries. None where that way was not taken.
+    """
+
+    of: str
+    formula: str
+    shape: str
+    by_hand: float | None
+    numeric: float | None
+    sampled: int
+    size: int
+
+
+def compare(
+    root: Tensor, others: Mapping[str, Any] | None = None, formulas: Mapping[str, str] | None = None, seed: int = 0
+) -> list[Row]:
+    """A row for each gradient of a scalar result.
+
+    Parameters
+    ----------
+    root : Tensor
+        The scalar result.
+    others : mapping of arrays, optional
+        The gradients found another way, by name: rows are made for these, in this order. Without it, for every named
+        tensor that the sweep reaches, against the plain chain rule on the scalar level if that is not too large.
+    formulas : mapping of str, optional
+        How each gradient is written; by default the rule that the engine recorded.
+    seed : int
+        Chooses the entries of large tensors for finite differences.
+    """
+    reached = swept(root)
+    by_name = {t.name: t for t in reached if t.name is not None and t is not root}
+    if others is None:
+        chosen = list(by_name.values())
+        others = _by_scalars(root, chosen)
+        graph = backward_graph(root)
+        root_name = root.name or "L"
+        formulas = {name: graph[f"d{root_name}/d{name}"].formula for name in by_name if f"d{root_name}/d{name}" in graph}
+    else:
+        chosen = [by_name[name] for name in others if name in by_name]
+    rng = np.random.default_rng(seed)
+    rows = []
+    for t, g in zip(chosen, gradients(root, chosen), strict=True):
+        name = str(t.name)
+        engine = g.numpy()
+        other = others.get(name)
+        places = _places(t, rng)
+        numeric = finite_differences(root, t, places)
+        rows.append(
+            Row(
+                of=name,
+                formula=(formulas or {}).get(name, ""),
+                shape=shape_text(t),
+                by_hand=None if other is None else _largest(engine - other),
+                numeric=_largest(np.array([engine[place] for place in places]) - numeric),
+                sampled=len(places),
+                size=t.size,
+            )
+        )
+    return rows
+
+
+def _largest(difference: Any) -> float:
+    return float(np.max(np.abs(difference), initial=0.0))
+
+
+def _by_scalars(root: Tensor, targets: Sequence[Tensor]) -> dict[str, Any]:
+    from ..sweep import topological_order
+
+    if sum(t.size for t in topological_order([root])) > SCALARS:
+        return {}
+    try:
+        found = scalar_gradients(root, targets)
+    except TypeError:  # an op that cannot be expanded to scalars
+        return {}
+    return {str(t.name): g for t, g in zip(targets, found, strict=True)}
+
+
+def _places(t: Tensor, rng: np.random.Generator) -> list[tuple[int, ...]]:
+    if t.size <= 4 * SAMPLED:
+        return list(np.ndindex(*t.shape))
+    flat = np.sort(rng.choice(t.size, SAMPLED, replace=False))
+    return [tuple(int(i) for i in np.unravel_index(k, t.shape)) for k in flat]
+
+
+def finite_differences(root: Tensor, target: Tensor, places: Sequence[tuple[int, ...]]) -> np.ndarray[Any, np.dtype[Any]]:
+    """``∂root/∂target`` at these places, from values of the recorded graph alone.
+
+    The five-point rule ``(8 (f(x+h) − f(x−h)) − (f(x+2h) − f(x−2h))) / 12 h``, whose error is of order h⁴; at
+    h = ε^(1/5) that is as small as the rounding error ε / h (Abramowitz and Stegun, 25.3.6).
+    """
+    run = replay(root, target)
+    base = target.numpy()
+    h = float(np.finfo(base.dtype).eps) ** 0.2
+
+    def value(place: tuple[int, ...], step: float) -> float:
+        moved = base.copy()
+        moved[place] += step
+        return float(run(moved))
+
+    steps = [h * max(1.0, abs(float(base[place]))) for place in places]
+    return np.array(
+        [
+            (8 * (value(p, s) - value(p, -s)) - (value(p, 2 * s) - value(p, -2 * s))) / (12 * s)
+            for p, s in zip(places, steps, strict=True)
+        ]
+    )
+
+
+def shape_text(t: Tensor) -> str:
+    """The shape with its letters where the user gave some: (N, d₁) = (4, 3)."""
+    if t.dims:
+        letters = ", ".join(pretty_dim(letter) for letter in t.dims)
+        return f"({letters}{',' if len(t.dims) == 1 else ''}) = {t.shape}"
+    return str(t.shape)
+
+
+def as_table(rows: Sequence[Row], root: str, other: str) -> str:
+    """The rows as a table of text."""
+    head = ("gradient", "formula", "shape", f"− {other}", "− finite differences")
+    body = [(f"∂{pretty(root)}/∂{pretty(r.of)}", f"= {r.formula}", r.shape, number(r.by_hand), _sampled(r)) for r in rows]
+    widths = [max(len(line[i]) for line in (head, *body)) for i in range(len(head))]
+    lines = ["  ".join(cell.ljust(w) for cell, w in zip(line, widths, strict=True)).rstrip() for line in (head, *body)]
+    return "\n".join([lines[0], "─" * max(map(len, lines)), *lines[1:]])
+
+
+def _sampled(row: Row) -> str:
+    return number(row.numeric) + (f"  ({row.sampled} of {row.size} entries)" if row.sampled < row.size else "")
+
+
+def number(value: float | None) -> str:
+    """A difference to two digits; a dash where it was not computed."""
+    return "—" if value is None else "0" if value == 0 else f"{value:.1e}"

@@ -1,0 +1,196 @@
+"""The command: ``python -m tinygrad_edu lesson`` computes, checks and draws the note's network, or a script's."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import runpy
+import sys
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from . import __version__, note
+from .check.compare import as_table, compare, number
+from .errors import GradientError
+from .functions import binary_cross_entropy
+from .tensor import Tensor
+
+FAILED = 2
+
+
+class CommandError(Exception):
+    """What the command cannot do, in one line."""
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose errors are one line."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong and where to read on; exit with 2."""
+        self.exit(FAILED, f"{self.prog}: {message} (see {self.prog} --help)\n")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command with these arguments; the exit status is 0, or 2 with one line on stderr."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")  # a terminal that cannot show 𝓛 shows ? and goes on
+    options = parser().parse_args(argv)
+    if options.command is None:
+        parser().print_help()
+        return 0
+    try:
+        lesson(options)
+    except CommandError as error:
+        print(f"tinygrad-edu lesson: {error}", file=sys.stderr)
+        return FAILED
+    return 0
+
+
+def parser() -> Parser:
+    """The command's arguments."""
+    top = Parser(prog="tinygrad-edu", description="Learn and teach backpropagation.")
+    top.add_argument("--version", action="version", version=f"tinygrad_edu {__version__}")
+    commands = top.add_subparsers(dest="command", metavar="COMMAND", parser_class=Parser)
+    p = commands.add_parser(
+        "lesson",
+        help="compute, check and draw a network",
+        description="Compare every gradient of the note's network, or of a script's, with other ways to find it, and draw "
+        "the network forward and backward.",
+    )
+    p.add_argument("script", nargs="?", help="a Python script that leaves a scalar Tensor; without it, the note's network")
+    p.add_argument("--tensor", metavar="NAME", help="the script's variable that holds the Tensor (default: L)")
+    p.add_argument("--out", metavar="DIR", default="lesson", help="where the pictures go (default: lesson)")
+    p.add_argument("--n", type=_positive, metavar="N", help="examples in the note's network (default: 4)")
+    p.add_argument("--widths", type=_widths, metavar="F,D1,D2", help="widths of the note's network (default: 2,3,3)")
+    p.add_argument("--seed", type=_seed, metavar="S", help="for the random numbers (default: 0)")
+    return top
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 on")
+    return int(text)
+
+
+def _seed(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 on")
+    return int(text)
+
+
+def _widths(text: str) -> tuple[int, int, int]:
+    parts = text.split(",")
+    if len(parts) != 3 or not all(part.strip().isdecimal() and int(part) > 0 for part in parts):
+        raise argparse.ArgumentTypeError(f"{text!r} is not three whole numbers from 1 on, such as 2,3,3")
+    return int(parts[0]), int(parts[1]), int(parts[2])
+
+
+def lesson(options: argparse.Namespace) -> None:
+    """Everything is computed before anything is printed or written."""
+    if options.script is None:
+        if options.tensor is not None:
+            raise CommandError("--tensor goes with a script")
+        root, text = note_lesson(options)
+    else:
+        for flag in ("n", "widths", "seed"):
+            if getattr(options, flag) is not None:
+                raise CommandError(f"--{flag} goes with the note's network, not with a script")
+        root, text = script_lesson(options.script, options.tensor or "L")
+    from .drawing import NoGraphvizError, draw, write_all
+
+    pictures = {f"{direction}.svg": draw(root, direction=direction) for direction in ("forward", "backward")}
+    try:
+        written, remark = write_all(pictures, Path(options.out)), ""
+    except NoGraphvizError as error:
+        written, remark = error.written, str(error)
+    except OSError as error:
+        raise CommandError(f"cannot write to {options.out}: {error.strerror or error}") from None
+    print(text)
+    print("\nwritten: " + ", ".join(os.fspath(path) for path in written))
+    if remark:
+        print(remark)
+
+
+def note_lesson(options: argparse.Namespace) -> tuple[Tensor, str]:
+    """The note's network: its eleven results against its own formulas, and the interlude's four numbers."""
+    features, d1, d2 = options.widths or (2, 3, 3)
+    values = note.network(options.n or 4, features, d1, d2, options.seed or 0)
+    root = values["L"]
+    hand = note.by_hand({name: t.numpy() for name, t in values.items()})
+    loss = float(hand.pop("L"))
+    rows = compare(root, hand, {r.of: r.formula for r in note.RESULTS})
+    lines = [
+        f"The note's network: N = {values['x'].shape[0]}, F = {features}, d₁ = {d1}, d₂ = {d2}.",
+        f"𝓛 = {root.item():.12f}, by hand {loss:.12f}, difference {number(abs(root.item() - loss))}.",
+        "",
+        "Each gradient as the engine finds it, minus the note's formula, and minus finite differences (largest entry):",
+        "",
+        as_table(rows, "L", "by hand"),
+        "",
+        "sum₁ sums over the examples, the first axis.",
+        "",
+        "Interlude, the cross entropy of one prediction, in nats:",
+    ]
+    for label, prediction, printed in note.INTERLUDE:
+        error = binary_cross_entropy(Tensor([prediction]), Tensor([float(label)])).item()
+        formula = f"−log {prediction}" if label else f"−log(1 − {prediction})"
+        lines.append(f"  y = {label}, ŷ = {prediction}:  {formula:<16} = {error:.3f}   (the note: {printed})")
+    return root, "\n".join(lines)
+
+
+def script_lesson(path: str, variable: str) -> tuple[Tensor, str]:
+    """A script's network: each gradient with the rule that was recorded, against the scalar level."""
+    root = run_script(path, variable)
+    try:
+        rows = compare(root)
+    except (GradientError, ValueError) as error:
+        raise CommandError(f"{path}: {_one_line(error)}") from None
+    if not rows:
+        raise CommandError(f"{path}: nothing that {variable} was computed from has a name and requires a gradient")
+    name = root.name or variable
+    lines = [
+        f"{path}: {name} = {root.item():.12g}",
+        "",
+        "Each gradient as the engine finds it, minus the scalar chain rule's, and minus finite differences (largest entry):",
+        "",
+        as_table(rows, name, "scalar level"),
+    ]
+    return root, "\n".join(lines)
+
+
+def run_script(path: str, variable: str) -> Tensor:
+    """Run a script and take the scalar Tensor that it leaves in this variable; its variables give the names."""
+    if not Path(path).is_file():
+        raise CommandError(f"{path}: there is no such file")
+    arguments, sys.argv = sys.argv, [path]
+    try:
+        left = runpy.run_path(path, run_name="__main__")
+    except BaseException as error:
+        if isinstance(error, KeyboardInterrupt):
+            raise
+        where = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == path]
+        line = getattr(error, "lineno", None) if isinstance(error, SyntaxError) else where[-1] if where else None
+        at = f" in line {line}" if line else ""
+        raise CommandError(f"{path} stopped{at}: {type(error).__name__}: {_one_line(error)}") from None
+    finally:
+        sys.argv = arguments
+    root = left.get(variable)
+    if not isinstance(root, Tensor):
+        root = next((t for t in left.values() if isinstance(t, Tensor) and t.name == variable), None)
+    if root is None:
+        tensors = [name for name, value in left.items() if isinstance(value, Tensor)]
+        known = f"it leaves the Tensors {', '.join(tensors)}: choose one with --tensor" if tensors else "it leaves no Tensor"
+        raise CommandError(f"{path} leaves no Tensor {variable}; {known}")
+    if root.shape:
+        raise CommandError(f"{path}: {variable} has shape {root.shape}; a scalar is needed, such as its sum or mean")
+    from .graphs import name
+
+    name(left)
+    return root
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split())

@@ -1,0 +1,1 @@
+def escape(s): return s.replace("\\","\\\\").replace("<","&lt;")
