@@ -133,7 +133,7 @@ def test_dot_is_the_text_itself(bare):
 
 @pytest.mark.parametrize("format", ["jpg", "SVG", "", "svg -o /tmp/x"])
 def test_other_formats_are_refused(format):
-    with pytest.raises(ValueError, match="one of svg, png, pdf, dot$"):
+    with pytest.raises(ValueError, match=r"one of svg, png, pdf, dot$"):
         layout(DOT, format)
 
 
@@ -154,7 +154,7 @@ def test_without_graphviz_one_line_names_both_remedies(bare, format):
     [
         ("digraph { a -> }}}\n", "syntax error in line 1 near '}'"),
         ("this is no graph", "syntax error in line 1"),
-        ("", ""),
+        ("", "Invalid Input|drew nothing"),
     ],
 )
 def test_a_broken_text_is_one_clear_line(machine, source, message):
@@ -166,7 +166,7 @@ def test_a_broken_text_is_one_clear_line(machine, source, message):
 
 @pytest.mark.dot
 def test_an_unknown_engine_is_one_clear_line(machine):
-    with pytest.raises(LayoutError, match='^[^\n]*"spiral"[^\n]*$'):
+    with pytest.raises(LayoutError, match=r'^[^\n]*"spiral"[^\n]*$'):
         layout(DOT, "svg", engine="spiral")
 
 
@@ -183,7 +183,7 @@ def test_warnings_about_fonts_stay_inside(machine, monkeypatch, capfd):
 def test_an_error_is_an_error_whatever_the_exit_status(bare, monkeypatch, tmp_path):
     play(tmp_path / "bin", "/bin/cat; echo 'Fontconfig warning: no fonts' >&2; echo 'Error: lost a b edge' >&2")
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
-    with pytest.raises(LayoutError, match="^Graphviz could not draw the graph: lost a b edge$"):
+    with pytest.raises(LayoutError, match=r"^Graphviz could not draw the graph: lost a b edge$"):
         layout(DOT, "svg")
 
 
@@ -214,16 +214,8 @@ def test_a_wheel_that_cannot_be_loaded_is_no_wheel(bare, monkeypatch, tmp_path):
     (tmp_path / "pygraphviz").mkdir()
     (tmp_path / "pygraphviz" / "__init__.py").write_text("import a_library_that_is_missing")
     monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
-    hidden = "import sys; sys.path[:] = [p for p in sys.path if 'site-packages' not in p]\n"
-    monkeypatch.setattr("tinygrad_edu.draw.layout._EMBEDDED", hidden + _embedded_source())
     with pytest.raises(NoGraphvizError, match=r"pygraphviz cannot be loaded: No module named 'a_library_that_is_missing'\)$"):
         layout(DOT, "svg")
-
-
-def _embedded_source():
-    from tinygrad_edu.draw.layout import _EMBEDDED
-
-    return _EMBEDDED
 
 
 @pytest.mark.dot
@@ -423,7 +415,7 @@ def test_any_text_shows_as_that_text(machine, names):
     for i, name in enumerate(names):
         picture.node(f"n{i}", label=escape(name))
     nodes = [g for g in ET.fromstring(layout(picture.source, "svg")).iter(f"{SVG}g") if g.get("class") == "node"]
-    assert ["".join(g.itertext(f"{SVG}text")) if False else shown(g) for g in nodes] == [n.replace("\xa0", " ") for n in names]
+    assert [shown(node) for node in nodes] == [name.replace("\xa0", " ") for name in names]
 
 
 def shown(group):
@@ -443,7 +435,7 @@ def test_an_escaped_text_cannot_leave_its_quotes(text, limit):
     label = escape(text, limit)
     assert not set('<>"') & set(label)
     assert re.fullmatch(r"(?s)(?:[^\\]|\\\\)*", label)
-    assert label.isascii() or label.encode()
+    label.encode()
     picture = Picture()
     picture.node("n0", label=label)
     assert len(picture.source.splitlines()) == 3
@@ -763,7 +755,7 @@ def test_copies_are_pictures_and_independent():
 def test_the_source_and_save_are_digraphs(tmp_path):
     ours, theirs = both()
     assert ours.source == theirs.source == str(ours)
-    assert Path(ours.save("f.gv", tmp_path)).read_text() == theirs.source
+    assert Path(ours.save("f.gv", directory=tmp_path)).read_text() == theirs.source
 
 
 def test_the_repr_is_the_same_in_every_run():

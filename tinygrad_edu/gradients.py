@@ -13,8 +13,9 @@ import numpy as np
 
 from .errors import GradientError, ShapeError
 from .ops import elementwise as e
+from .record import TensorLike, own, record
 from .sweep import depending_on, topological_order
-from .tensor import Tensor, TensorLike, as_tensor, own, record, run_sweep
+from .tensor import Tensor, as_tensor, run_sweep
 
 __all__ = ["grad", "gradients", "hessian", "jacobian", "jvp", "value_and_grad", "vjp"]
 
@@ -185,7 +186,7 @@ def vjp(f: Callable[..., Any], *primals: TensorLike) -> tuple[Tensor, Callable[[
     y = as_tensor(f(*xs))
 
     def pull(v: TensorLike) -> list[Tensor]:
-        record_it = isinstance(v, Tensor) and v.requires_grad or _nested(y, xs)
+        record_it = (isinstance(v, Tensor) and v.requires_grad) or _nested(y, xs)
         return gradients(y, xs, gradient=v, create_graph=record_it, unused="zero")
 
     return y, pull

@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 
 from ..gradients import gradients, jvp, vjp
-from ..tensor import Tensor, TensorLike, join, own
+from ..methods import join
+from ..record import TensorLike, own
+from ..tensor import Tensor
 from .differences import STEP, Array, kink, slope
 
 Function = Callable[..., Tensor]

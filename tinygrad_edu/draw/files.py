@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import secrets
 import shutil
@@ -22,8 +21,8 @@ def write_file(path: str | os.PathLike[str], data: bytes) -> Path:
     folder = os.path.dirname(target)
     beside = os.path.join(folder, f".{secrets.token_hex(8)}.part")
     try:
-        if os.path.exists(target) and not os.access(target, os.W_OK):  # renaming would not ask
-            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        if os.path.isfile(target):  # may it be written? renaming would not ask
+            open(target, "r+b").close()
         with open(beside, "xb") as file:
             file.write(data)
         if os.path.exists(target):

@@ -152,13 +152,13 @@ def _is_elsewhere(folder: str) -> bool:
 def _embedded(task: str, *options: str) -> list[list[str]]:
     """The command that does the task with the wheel, if it is there.
 
-    ``-I`` keeps the second Python away from the current folder and PYTHON* variables, and thereby from packages that
-    users installed for themselves, so it is told the folder.
+    ``-I`` and ``-S`` keep the second Python away from the current folder, from PYTHON* variables and from everything that
+    is installed; it is told where pygraphviz is, which may be the user's own folder.
     """
     folder = find_pygraphviz()
     if folder is None or not os.path.isabs(sys.executable or ""):
         return []
-    return [[sys.executable, "-I", "-c", _EMBEDDED, folder, task, *options]]
+    return [[sys.executable, "-I", "-S", "-c", _EMBEDDED, folder, task, *options]]
 
 
 def _first_that_starts(commands: Sequence[list[str]], dot: bytes, timeout: float | None, folder: str | None) -> bytes:
@@ -209,6 +209,7 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
     else:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
 
 
 def _problem(status: int, output: bytes, errors: str) -> str:

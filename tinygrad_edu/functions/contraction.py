@@ -8,9 +8,11 @@ import numpy as np
 
 from ..errors import ShapeError
 from ..explain import message
+from ..methods import Axis
 from ..ops import contraction as c
 from ..ops import tabulated as t
-from ..tensor import Axis, Tensor, TensorLike, apply, as_tensor, record
+from ..record import TensorLike, record
+from ..tensor import Tensor, apply, as_tensor
 from .implements import implements
 
 __all__ = ["cumsum", "dot", "einsum", "matmul", "mean", "norm", "outer", "prod", "std", "sum", "trace", "var"]

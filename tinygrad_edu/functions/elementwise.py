@@ -6,7 +6,8 @@ import numpy as np
 
 from ..ops import elementwise as e
 from ..ops import selection as s
-from ..tensor import Tensor, TensorLike, apply, as_tensor
+from ..record import TensorLike
+from ..tensor import Tensor, apply, as_tensor
 from .implements import implements
 
 __all__ = [

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar
 
-from ..tensor import FUNCTIONS
+from ..protocols import FUNCTIONS
 
 P = ParamSpec("P")
 R = TypeVar("R")

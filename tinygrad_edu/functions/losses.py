@@ -8,7 +8,8 @@ from ..errors import ShapeError
 from ..explain import message
 from ..ops import elementwise as e
 from ..ops import tabulated as t
-from ..tensor import Tensor, TensorLike, as_tensor, record
+from ..record import TensorLike, record
+from ..tensor import Tensor, as_tensor
 
 __all__ = ["binary_cross_entropy", "binary_cross_entropy_with_logits", "cross_entropy", "mse"]
 
@@ -67,10 +68,10 @@ def binary_cross_entropy(probability: TensorLike, target: TensorLike) -> Tensor:
 
 def _check_probabilities(p: Tensor, y: Tensor) -> None:
     """A cross entropy is never negative: when it is, or is NaN, look for the number that cannot be a probability."""
-    for t, word in ((p, "probability"), (y, "target")):
-        outside = (t._data < 0) | (t._data > 1)
+    for x, word in ((p, "probability"), (y, "target")):
+        outside = (x._data < 0) | (x._data > 1)
         if np.any(outside):
-            value = np.asarray(t._data)[np.unravel_index(int(np.argmax(outside)), t.shape)]
+            value = np.asarray(x._data)[np.unravel_index(int(np.argmax(outside)), x.shape)]
             raise ValueError(
                 message(e.bce, (p, y), f"{word} {value} is not between 0 and 1", "ŷ and y are probabilities.")
                 + "\n  Try: tg.binary_cross_entropy_with_logits(u, y)   when u are scores before the sigmoid"

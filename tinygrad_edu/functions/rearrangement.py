@@ -9,8 +9,10 @@ import numpy as np
 
 from ..errors import ShapeError
 from ..explain import message
+from ..methods import Axis, join, normalize_axes
 from ..ops import rearrangement as r
-from ..tensor import Axis, Tensor, TensorLike, as_tensor, join, normalize_axes, record
+from ..record import TensorLike, record
+from ..tensor import Tensor, as_tensor
 from .implements import implements
 
 __all__ = [
@@ -148,7 +150,7 @@ def concatenate(tensors: Sequence[TensorLike], axis: int | None = 0) -> Tensor:
     """
     if axis is None:
         return join([as_tensor(t).ravel() for t in tensors], 0)
-    return join(tensors, axis)
+    return join([as_tensor(t) for t in tensors], axis)
 
 
 @implements(np.stack)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..methods import Axis
 from ..ops import selection as s
 from ..ops import tabulated as t
-from ..tensor import Axis, Tensor, TensorLike, as_tensor, record
+from ..record import TensorLike, record
+from ..tensor import Tensor, as_tensor
 from .implements import implements
 
 __all__ = ["argmax", "argmin", "argsort", "log_softmax", "logsumexp", "max", "min", "softmax", "sort"]

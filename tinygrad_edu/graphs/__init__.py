@@ -1,8 +1,8 @@
 """The recorded graph as plain data, for everything that reads it."""
 
-from .nodes import Edge, Graph, Node, sizes_of
 from .levels import backward_graph, graph, swept
 from .names import gradient_name, name, pretty, pretty_dim, pretty_gradient
+from .nodes import Edge, Graph, Node, sizes_of
 from .replay import replay
 from .scalar import scalar_gradients
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from ..gradients import gradients
 from ..readonly import read_only
+from ..record import LITERALS
 from ..sweep import depending_on, topological_order
-from ..tensor import LITERALS, Tensor
+from ..tensor import Tensor
 from . import dims as dimension
 from .formula import ATOM, Text, combine, literal
-from .nodes import Edge, Graph, Node
 from .names import Namer, gradient_name, pretty, pretty_gradient
+from .nodes import Edge, Graph, Node
 from .scalar import scalar_graph
 
 

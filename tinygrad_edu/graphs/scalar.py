@@ -16,8 +16,8 @@ from ..ops import elementwise as e
 from ..sweep import topological_order
 from ..tensor import Tensor
 from .formula import ATOM, Text, combine, literal
-from .nodes import Edge, Graph, Node
 from .names import pretty
+from .nodes import Edge, Graph, Node
 
 
 class Number:

@@ -123,7 +123,7 @@ class Einsum(Joining):
     kind: ClassVar[str] = "contraction"
 
     def __init__(self, name: str, forward: Rule) -> None:
-        super().__init__(name, forward, self.vjp)
+        super().__init__(name, forward, self.vjp, "its equation")
 
     def vjp(self, i: int, g: Value, y: Value, args: Sequence[Value], params: Mapping[str, Any]) -> Value:
         """The equation with the gradient in the place of factor i, summed over what factor i does not have.
@@ -154,16 +154,28 @@ class Einsum(Joining):
 
 ALPHABET = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
+def _to_mean(g: Value, y: Value, x: Value, axis: int | tuple[int, ...] | None, keepdims: bool) -> Value:
+    return _spread(g / count(x.shape, axis), x, axis, keepdims)
+
+
+def _to_trace(g: Value, y: Value, x: Value, offset: int) -> Value:
+    return g * np.eye(x.shape[0], x.shape[1], offset, x.dtype)
+
+
+def _to_cumsum(g: Value, y: Value, x: Value, axis: int) -> Value:
+    return flip(cumsum(flip(g, axes=axis), axis=axis), axes=axis)  # x_k is in every y_i with i ≥ k
+
+
 # fmt: off
-# ---- the table: name, forward, gᵀ ∂y/∂ each factor, as an einsum -----------------------------------------------------
+# ---- the table: name, forward, gᵀ ∂y/∂ each factor, as an einsum or in indices ---------------------------------------
 
 C = Contraction
 
-matmul = C("matmul", np.matmul,      [_matmul_left,                                 _matmul_right],                     _matmul_equation,                  symbol="·")
-outer  = C("outer",  np.multiply.outer, [lambda g, y, a, b: g @ b,                  lambda g, y, a, b: g.mT @ a],       lambda a, b: "i,j->ij",            symbol="⊗")
-sum    = C("sum",    _sum,           [lambda g, y, x, axis, keepdims: _spread(g, x, axis, keepdims)],                   _reduction_equation)
-mean   = C("mean",   _mean,          [lambda g, y, x, axis, keepdims: _spread(g / count(x.shape, axis), x, axis, keepdims)], _reduction_equation, notation="1/n ")
-trace  = C("trace",  np.trace,       [lambda g, y, x, offset: g * np.eye(x.shape[0], x.shape[1], offset, x.dtype)],           notation="y = Σ_i a_(i, i+offset)", symbol="tr")
-cumsum = C("cumsum", np.cumsum,      [lambda g, y, x, axis: flip(cumsum(flip(g, axes=axis), axis=axis), axes=axis)],    notation="y_i = Σ_(k ≤ i) a_k")
+matmul = C("matmul", np.matmul,         [_matmul_left,              _matmul_right],              _matmul_equation,       symbol="·", numpy=np.matmul)
+outer  = C("outer",  np.multiply.outer, [lambda g, y, a, b: g @ b,  lambda g, y, a, b: g.mT @ a], lambda a, b: "i,j->ij", symbol="⊗")
+sum    = C("sum",    _sum,              [lambda g, y, x, axis, keepdims: _spread(g, x, axis, keepdims)], _reduction_equation)
+mean   = C("mean",   _mean,             [_to_mean],                 _reduction_equation,         notation="1/n ")
+trace  = C("trace",  np.trace,          [_to_trace],                notation="y = Σ_i x_(i, i+offset)", symbol="tr")
+cumsum = C("cumsum", np.cumsum,         [_to_cumsum],               notation="y_i = Σ_(k ≤ i) x_k")
 einsum = Einsum("einsum", _einsum)
 # fmt: on

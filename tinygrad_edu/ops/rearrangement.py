@@ -5,7 +5,7 @@ The ops come in pairs that undo each other's motion: what is the forward of one 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -14,18 +14,26 @@ from .op import Op, Rule, Value
 
 
 class Rearrangement(Op):
-    """An op that moves numbers without changing them."""
+    """An op that moves the numbers of one argument without changing them, by one rule."""
 
     __slots__ = ()
     kind: ClassVar[str] = "rearrangement"
 
+    def __init__(self, name: str, forward: Rule, rule: Rule, notation: str, *, symbol: str = "") -> None:
+        super().__init__(name, forward, [rule], symbol=symbol, notation=notation)
 
-class Joining(Rearrangement):
+    def vjp(self, i: int, g: Value, y: Value, args: Sequence[Value], params: Mapping[str, Any]) -> Value:
+        """The gradient, moved back; index arrays (every argument but the first) have none."""
+        return super().vjp(0, g, y, args, params) if i == 0 else None
+
+
+class Joining(Op):
     """A rearrangement of any number of arguments: one rule, ``rule(i, g, **params)``, serves them all."""
 
     __slots__ = ("rule",)
+    kind: ClassVar[str] = "rearrangement"
 
-    def __init__(self, name: str, forward: Rule, rule: Rule, *, symbol: str = "", notation: str = "") -> None:
+    def __init__(self, name: str, forward: Rule, rule: Rule, notation: str, *, symbol: str = "") -> None:
         super().__init__(name, forward, (), symbol=symbol, notation=notation)
         self.rule = rule
 
@@ -62,8 +70,8 @@ def _scatter(g: Value, *indices: Value, key: Any, shape: tuple[int, ...]) -> Val
     return x
 
 
-def _broadcast_to(x: Value, shape: tuple[int, ...]) -> Value:
-    return np.broadcast_to(x, shape)
+def _take(x: Value, *indices: Value, key: Any) -> Value:
+    return x[_fill(key, indices)]
 
 
 def _pad(x: Value, widths: tuple[tuple[int, int], ...], value: float) -> Value:
@@ -94,22 +102,34 @@ def _overlap_add(g: Value, sizes: tuple[int, ...], axes: tuple[int, ...], shape:
     return x
 
 
+def _untake(g: Value, y: Value, x: Value, *indices: Value, key: Any) -> Value:
+    return scatter(g, *indices, key=key, shape=x.shape)
+
+
+def _unscatter(g: Value, y: Value, x: Value, *indices: Value, key: Any, shape: tuple[int, ...]) -> Value:
+    return getitem(g, *indices, key=key)
+
+
+def _unwindow(g: Value, y: Value, x: Value, sizes: tuple[int, ...], axes: tuple[int, ...]) -> Value:
+    return overlap_add(g, sizes=sizes, axes=axes, shape=x.shape)
+
+
 # fmt: off
-# ---- the table: name, forward, gᵀ ∂y/∂x, in indices ------------------------------------------------------------------
+# ---- the table: name, forward, the gradient moved back, in indices ---------------------------------------------------
 
 R, J = Rearrangement, Joining
 
-reshape      = R("reshape",      lambda x, shape: x.reshape(shape),              [lambda g, y, x, shape: g.reshape(x.shape)],                 notation="y_(n) = x_(n), n counting in row-major order")
-transpose    = R("transpose",    lambda x, axes: x.transpose(axes),              [lambda g, y, x, axes: g.transpose(inverse(axes))],          symbol="ᵀ", notation="y_{i_axes[0] i_axes[1] ...} = x_{i_0 i_1 ...}")
-flip         = R("flip",         lambda x, axes: np.flip(x, axes),               [lambda g, y, x, axes: flip(g, axes=axes)],                  notation="y_i = x_(n-1-i)")
-broadcast_to = R("broadcast_to", _broadcast_to,                                  [lambda g, y, x, shape: g],                                  symbol="broadcast", notation="y_ij = x_j")
-getitem      = R("getitem",      lambda x, *idx, key: x[_fill(key, idx)],        [lambda g, y, x, *idx, key: scatter(g, *idx, key=key, shape=x.shape)],       symbol="[ ]", notation="y_i = x_key(i)")
-scatter      = R("scatter",      _scatter,                                       [lambda g, y, x, *idx, key, shape: getitem(g, *idx, key=key)], notation="y_k = Σ_(i: key(i) = k) x_i")
-pad          = R("pad",          _pad,                                           [lambda g, y, x, widths, value: g[_inside(widths, x.shape)]], notation="y_(i+before) = x_i, elsewhere the value")
-windows      = R("windows",      _windows,                                       [lambda g, y, x, sizes, axes: overlap_add(g, sizes=sizes, axes=axes, shape=x.shape)], notation="y_ik = x_(i+k)")
-overlap_add  = R("overlap_add",  _overlap_add,                                   [lambda g, y, x, sizes, axes, shape: windows(g, sizes=sizes, axes=axes)], notation="y_n = Σ_(i+k = n) x_ik")
-concatenate  = J("concatenate",  lambda *xs, axis, starts: np.concatenate(xs, axis), _part,                                                   symbol="concat", notation="y_(starts[a]+i) = x⁽ᵃ⁾_i")
-stack        = J("stack",        lambda *xs, axis: np.stack(xs, axis),           lambda i, g, axis: g[(slice(None),) * axis + (i,)],          notation="y_ai = x⁽ᵃ⁾_i")
+reshape      = R("reshape",      lambda x, shape: x.reshape(shape),    lambda g, y, x, shape: g.reshape(x.shape),         "y_(n) = x_(n), n in row-major order")
+transpose    = R("transpose",    lambda x, axes: x.transpose(axes),    lambda g, y, x, axes: g.transpose(inverse(axes)),  "y_ji = x_ij", symbol="ᵀ")
+flip         = R("flip",         lambda x, axes: np.flip(x, axes),     lambda g, y, x, axes: flip(g, axes=axes),          "y_i = x_(n−1−i)")
+broadcast_to = R("broadcast_to", lambda x, shape: np.broadcast_to(x, shape), lambda g, y, x, shape: g,                    "y_ij = x_j", symbol="broadcast")
+getitem      = R("getitem",      _take,                                _untake,                                           "y_i = x_key(i)", symbol="[ ]")
+scatter      = R("scatter",      _scatter,                             _unscatter,                                        "y_k = Σ_(i: key(i) = k) x_i")
+pad          = R("pad",          _pad,                                 lambda g, y, x, widths, value: g[_inside(widths, x.shape)], "y_(i+before) = x_i, elsewhere the value")
+windows      = R("windows",      _windows,                             _unwindow,                                         "y_ik = x_(i+k)")
+overlap_add  = R("overlap_add",  _overlap_add,                         lambda g, y, x, sizes, axes, shape: windows(g, sizes=sizes, axes=axes), "y_n = Σ_(i+k = n) x_ik")
+concatenate  = J("concatenate",  lambda *xs, axis, starts: np.concatenate(xs, axis), _part,                               "y_(starts[a]+i) = x⁽ᵃ⁾_i", symbol="concat")
+stack        = J("stack",        lambda *xs, axis: np.stack(xs, axis), lambda i, g, axis: g[(slice(None),) * axis + (i,)], "y_ai = x⁽ᵃ⁾_i")
 # fmt: on
 
 

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from .elementwise import Elementwise
-from .op import Op, Value
+from .op import Op, Rule, Value
 from .rearrangement import expand_dims_of
 
 Axis = int | tuple[int, ...] | None
@@ -63,6 +63,31 @@ class Argument(Op):
     kind: ClassVar[str] = "discrete"
     differentiable: ClassVar[bool] = False
 
+    def __init__(self, name: str, forward: Rule, notation: str) -> None:
+        super().__init__(name, forward, [None], notation=notation)
+
+
+class Sort(Op):
+    """All the numbers along an axis, each selected once."""
+
+    __slots__ = ()
+    kind: ClassVar[str] = "selection"
+
+    def expand(self, lift: Callable[..., Value], args: Sequence[Value], params: Mapping[str, Any]) -> Value:
+        """The numbers that record, in the order of their values: it makes no node."""
+        (x,) = args
+        values = np.vectorize(lambda number: number.value, otypes=[float])(x)
+        return np.take_along_axis(x, np.argsort(values, params["axis"], kind="stable"), params["axis"])
+
+
+def _where_equal(a: Value, b: Value, chosen: Value) -> Value:
+    """1 where a was chosen, 0 where b was, a half each where they tie."""
+    return np.where(a == b, 0.5, chosen)
+
+
+def _clip(x: Value, lo: Value, hi: Value) -> Value:
+    return np.minimum(np.maximum(x, lo), hi)
+
 
 def _to_chosen(g: Value, y: Value, x: Value, axis: Axis, keepdims: bool) -> Value:
     chosen = x == expand_dims_of(y, x.shape, axis, keepdims)
@@ -75,16 +100,19 @@ def _unsort(g: Value, y: Value, x: Value, axis: int) -> Value:
 
 
 # fmt: off
-# ---- the table: name, forward, the part of g that goes to each argument ----------------------------------------------
+# ---- the table: name, forward, where each argument was chosen --------------------------------------------------------
 
-where   = Choice("where",  np.where,                                      None, lambda y, c, a, b: c, lambda y, c, a, b: np.logical_not(c), numpy=np.where)
-clip    = Tied("clip",     lambda x, lo, hi: np.minimum(np.maximum(x, lo), hi), lambda y, x, lo, hi: (x >= lo) & (x <= hi), lambda y, x, lo, hi: (x < lo) & (lo <= hi), lambda y, x, lo, hi: (x > hi) | (lo > hi))
-maximum = Tied("maximum",  np.maximum,                                    lambda y, a, b: np.where(a == b, 0.5, a > b), lambda y, a, b: np.where(a == b, 0.5, a < b), symbol="max", numpy=np.maximum)
-minimum = Tied("minimum",  np.minimum,                                    lambda y, a, b: np.where(a == b, 0.5, a < b), lambda y, a, b: np.where(a == b, 0.5, a > b), symbol="min", numpy=np.minimum)
-max     = Selection("max", lambda x, axis, keepdims: np.maximum.reduce(x, axis=axis, keepdims=keepdims), [_to_chosen], notation="y_i = max_k x_ik")
-min     = Selection("min", lambda x, axis, keepdims: np.minimum.reduce(x, axis=axis, keepdims=keepdims), [_to_chosen], notation="y_i = min_k x_ik")
-sort    = Op("sort",       lambda x, axis: np.sort(x, axis),              [_unsort],  notation="y_i = x_order(i)")
-argmax  = Argument("argmax",   lambda x, axis: np.argmax(x, axis),        [None],     notation="y = the first i with x_i = max_k x_k")
-argmin  = Argument("argmin",   lambda x, axis: np.argmin(x, axis),        [None],     notation="y = the first i with x_i = min_k x_k")
-argsort = Argument("argsort",  lambda x, axis: np.argsort(x, axis, kind="stable"), [None], notation="y_i = the place of the i-th smallest x")
+where   = Choice("where",  np.where,   None,                                       lambda y, c, a, b: c,                            lambda y, c, a, b: np.logical_not(c))
+clip    = Tied("clip",     _clip,      lambda y, x, lo, hi: (x >= lo) & (x <= hi), lambda y, x, lo, hi: (x < lo) & (lo <= hi),      lambda y, x, lo, hi: (x > hi) | (lo > hi))
+maximum = Tied("maximum",  np.maximum, lambda y, a, b: _where_equal(a, b, a > b),  lambda y, a, b: _where_equal(a, b, a < b),       symbol="max", numpy=np.maximum)
+minimum = Tied("minimum",  np.minimum, lambda y, a, b: _where_equal(a, b, a < b),  lambda y, a, b: _where_equal(a, b, a > b),       symbol="min", numpy=np.minimum)
+
+# ---- name, forward, the part of g that goes to x, in indices ---------------------------------------------------------
+
+max     = Selection("max", lambda x, axis, keepdims: np.max(x, axis=axis, keepdims=keepdims), [_to_chosen], notation="y = max_k x_k")
+min     = Selection("min", lambda x, axis, keepdims: np.min(x, axis=axis, keepdims=keepdims), [_to_chosen], notation="y = min_k x_k")
+sort    = Sort("sort",         lambda x, axis: np.sort(x, axis), [_unsort], notation="y_i = x_order(i)")
+argmax  = Argument("argmax",   lambda x, axis: np.argmax(x, axis),        "y = the first i with x_i = max_k x_k")
+argmin  = Argument("argmin",   lambda x, axis: np.argmin(x, axis),        "y = the first i with x_i = min_k x_k")
+argsort = Argument("argsort",  lambda x, axis: np.argsort(x, axis, kind="stable"), "y_i = the place of the i-th smallest x")
 # fmt: on

@@ -17,15 +17,13 @@ Axis = int | tuple[int, ...] | None
 
 
 class Tabulated(Op):
-    """An op with a closed Jacobian; ``steps(ops, *args, **params)`` is the same value in elementary operations."""
+    """An op with a closed Jacobian; ``steps(apply, x, **params)`` is the same value in elementary operations."""
 
     __slots__ = ("steps",)
     kind: ClassVar[str] = "tabulated"
 
-    def __init__(
-        self, name: str, forward: Rule, rules: Sequence[Rule], steps: Rule, *, symbol: str = "", notation: str = ""
-    ) -> None:
-        super().__init__(name, forward, rules, symbol=symbol, notation=notation)
+    def __init__(self, name: str, forward: Rule, rule: Rule, steps: Rule, notation: str, *, symbol: str = "") -> None:
+        super().__init__(name, forward, [rule], symbol=symbol, notation=notation)
         self.steps = steps
 
     def expand(self, lift: Callable[..., Value], args: Sequence[Value], params: Mapping[str, Any]) -> Value:
@@ -64,8 +62,20 @@ def _norm(x: Value, axis: Axis, keepdims: bool) -> Value:
     return np.sqrt(np.sum(x * x, axis=axis, keepdims=keepdims))
 
 
-def _to_softmax(g: Value, x: Value, axis: Axis, keepdims: bool) -> Value:
+def _through_softmax(g: Value, y: Value, x: Value, axis: Axis) -> Value:
+    return y * (g - total(g * y, axis=axis, keepdims=True))
+
+
+def _through_log_softmax(g: Value, y: Value, x: Value, axis: Axis) -> Value:
+    return g - np.exp(y) * total(g, axis=axis, keepdims=True)
+
+
+def _through_logsumexp(g: Value, y: Value, x: Value, axis: Axis, keepdims: bool) -> Value:
     return expand_dims_of(g, x.shape, axis, keepdims) * softmax(x, axis=axis)
+
+
+def _through_norm(g: Value, y: Value, x: Value, axis: Axis, keepdims: bool) -> Value:
+    return expand_dims_of(g, x.shape, axis, keepdims) * xdivy(x, expand_dims_of(y, x.shape, axis, keepdims))
 
 
 def _steps_softmax(apply: Rule, x: Value, axis: Axis) -> Value:
@@ -86,12 +96,12 @@ def _steps_norm(apply: Rule, x: Value, axis: Axis, keepdims: bool) -> Value:
 
 
 # fmt: off
-# ---- the table: name, forward, gᵀ ∂y/∂x, the same in elementary steps ------------------------------------------------
+# ---- the table: name, forward, gᵀ ∂y/∂x, the same in elementary steps, in indices ------------------------------------
 
 T = Tabulated
 
-softmax     = T("softmax",     _softmax,     [lambda g, y, x, axis: y * (g - total(g * y, axis=axis, keepdims=True))],         _steps_softmax,     notation="y_i = exp(x_i) / Σ_k exp(x_k)")
-log_softmax = T("log_softmax", _log_softmax, [lambda g, y, x, axis: g - np.exp(y) * total(g, axis=axis, keepdims=True)],       _steps_log_softmax, notation="y_i = x_i − log Σ_k exp(x_k)")
-logsumexp   = T("logsumexp",   _logsumexp,   [lambda g, y, x, axis, keepdims: _to_softmax(g, x, axis, keepdims)],              _steps_logsumexp,   notation="y = log Σ_k exp(x_k)")
-norm        = T("norm",        _norm,        [lambda g, y, x, axis, keepdims: expand_dims_of(g, x.shape, axis, keepdims) * xdivy(x, expand_dims_of(y, x.shape, axis, keepdims))], _steps_norm, symbol="‖ ‖", notation="y = √(Σ_k x_k²)")
+softmax     = T("softmax",     _softmax,     _through_softmax,     _steps_softmax,     "y_i = exp(x_i) / Σ_k exp(x_k)")
+log_softmax = T("log_softmax", _log_softmax, _through_log_softmax, _steps_log_softmax, "y_i = x_i − log Σ_k exp(x_k)")
+logsumexp   = T("logsumexp",   _logsumexp,   _through_logsumexp,   _steps_logsumexp,   "y = log Σ_k exp(x_k)")
+norm        = T("norm",        _norm,        _through_norm,        _steps_norm,        "y = √(Σ_k x_k²)", symbol="‖ ‖")
 # fmt: on

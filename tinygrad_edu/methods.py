@@ -1,0 +1,200 @@
+"""NumPy's methods: ``t.sum(axis=0)``, ``t.reshape(2, -1)``, ``t.T``, and what is composed of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Self
+
+import numpy as np
+
+from . import explain
+from .errors import ShapeError
+from .operators import Operators
+from .ops import OPS, Op
+from .ops import contraction as c
+from .ops import elementwise as e
+from .ops import rearrangement as r
+from .ops import selection as s
+from .record import Record, T, TensorLike, new, operand, record
+
+Axis = int | tuple[int, ...] | None
+
+
+class Methods(Operators):
+    """A record with the methods of an ndarray."""
+
+    __slots__ = ()
+
+    def sum(self, axis: Axis = None, keepdims: bool = False) -> Self:
+        """y = Σ x over the axes (all by default)."""
+        return record(c.sum, (self,), {"axis": axis, "keepdims": keepdims})
+
+    def mean(self, axis: Axis = None, keepdims: bool = False) -> Self:
+        """y = Σ x / n over the axes (all by default), n the number of terms."""
+        return record(c.mean, (self,), {"axis": axis, "keepdims": keepdims})
+
+    def max(self, axis: Axis = None, keepdims: bool = False) -> Self:
+        """The largest number along the axes. Its gradient is split evenly where several tie."""
+        return record(s.max, (self,), {"axis": axis, "keepdims": keepdims})
+
+    def min(self, axis: Axis = None, keepdims: bool = False) -> Self:
+        """The smallest number along the axes. Its gradient is split evenly where several tie."""
+        return record(s.min, (self,), {"axis": axis, "keepdims": keepdims})
+
+    def argmax(self, axis: int | None = None) -> Self:
+        """The place of the largest number: integers, without gradient."""
+        return record(s.argmax, (self,), {"axis": axis})
+
+    def argmin(self, axis: int | None = None) -> Self:
+        """The place of the smallest number: integers, without gradient."""
+        return record(s.argmin, (self,), {"axis": axis})
+
+    def var(self, axis: Axis = None, ddof: int = 0, keepdims: bool = False) -> Self:
+        """y = Σ (x − mean)² / (n − ddof)."""
+        centred = self - self.mean(axis, keepdims=True)
+        return (centred * centred).sum(axis, keepdims) / _degrees(self, axis, ddof)
+
+    def std(self, axis: Axis = None, ddof: int = 0, keepdims: bool = False) -> Self:
+        """y = √var, as ‖x − mean‖ / √(n − ddof): its gradient at a constant is 0, not NaN."""
+        centred = self - self.mean(axis, keepdims=True)
+        return record(OPS["norm"], (centred,), {"axis": axis, "keepdims": keepdims}) / float(np.sqrt(_degrees(self, axis, ddof)))
+
+    def cumsum(self, axis: int | None = None) -> Self:
+        """y_i = Σ_(k ≤ i) x_k along the axis; of the flattened array when no axis is given."""
+        x, axis = (self.ravel(), 0) if axis is None else (self, axis)
+        return record(c.cumsum, (x,), {"axis": axis})
+
+    def prod(self, axis: Axis = None, keepdims: bool = False) -> Self:
+        """y = Π x over the axes. Halves are multiplied together, so zeros are no special case for any derivative."""
+        axes = tuple(range(self.ndim)) if axis is None else axis if isinstance(axis, tuple) else (axis,)
+        gone = normalize_axes(self, axes, e.multiply)
+        kept = [a for a in range(self.ndim) if a not in gone]
+        x = self.transpose((*gone, *kept)).reshape(
+            (-1, *(self.shape[a] for a in kept)) if self.size else (c.count(self.shape, gone), *(self.shape[a] for a in kept))
+        )
+        if x.shape[0] == 0:
+            x = new(type(self))._leaf(np.ones((1, *x.shape[1:]), self.dtype))
+        while x.shape[0] > 1:
+            half = x.shape[0] // 2
+            product = x[:half] * x[half : 2 * half]
+            x = product if x.shape[0] % 2 == 0 else join((product, x[2 * half :]), 0)
+        return x.reshape(tuple(1 if a in gone else n for a, n in enumerate(self.shape)) if keepdims else x.shape[1:])
+
+    def clip(self, lo: TensorLike | None = None, hi: TensorLike | None = None) -> Self:
+        """y = min(max(x, lo), hi)."""
+        low, high = -np.inf if lo is None else lo, np.inf if hi is None else hi
+        return record(s.clip, (self, operand(low, s.clip, type(self)), operand(high, s.clip, type(self))))
+
+    def reshape(self, *shape: Any) -> Self:
+        """The same numbers, in row-major order, in another shape."""
+        return record(r.reshape, (self,), {"shape": _unpack(shape)})
+
+    def ravel(self) -> Self:
+        """The same numbers on one axis."""
+        return self.reshape(-1)
+
+    def transpose(self, *axes: Any) -> Self:
+        """The axes in another order, reversed by default."""
+        order = _unpack(axes) if axes and axes != (None,) else tuple(range(self.ndim))[::-1]
+        return record(r.transpose, (self,), {"axes": order})
+
+    @property
+    def T(self) -> Self:  # noqa: N802  # NumPy's name
+        """The transpose: the axes reversed."""
+        return self.transpose()
+
+    @property
+    def mT(self) -> Self:  # noqa: N802  # NumPy's name
+        """The matrix transpose: the last two axes swapped."""
+        return self.swapaxes(-1, -2)
+
+    def swapaxes(self, first: int, second: int) -> Self:
+        """The two axes exchanged."""
+        a, b = normalize_axes(self, (first, second), r.transpose, unique=False)
+        order = list(range(self.ndim))
+        order[a], order[b] = order[b], order[a]
+        return self.transpose(tuple(order))
+
+    def squeeze(self, axis: Axis = None) -> Self:
+        """Without the axes of size 1, all of them or the given ones."""
+        axes = (
+            tuple(a for a, n in enumerate(self.shape) if n == 1) if axis is None else axis if isinstance(axis, tuple) else (axis,)
+        )
+        gone = normalize_axes(self, axes, r.reshape)
+        if any(self.shape[a] != 1 for a in gone):
+            raise ShapeError(
+                explain.message(r.reshape, (self,), f"cannot squeeze axis {axis}", "only an axis of size 1 can be left out.")
+            )
+        return self.reshape(tuple(n for a, n in enumerate(self.shape) if a not in gone))
+
+    def dot(self, other: TensorLike) -> Self:
+        """The matrix product, as :func:`tinygrad_edu.dot`."""
+        return self @ other
+
+    def trace(self, offset: int = 0) -> Self:
+        """y = Σ_i x_(i, i+offset) of a matrix."""
+        if self.ndim != 2:
+            raise ShapeError(explain.message(c.trace, (self,), "needs a matrix", f"x has {self.ndim} axes, not 2."))
+        return record(c.trace, (self,), {"offset": offset})
+
+    def astype(self, dtype: Any) -> Self:
+        """The numbers as another type. Integers and booleans have no gradient."""
+        target = np.dtype(dtype)
+        return record(e.astype if target.kind == "f" else e.to_discrete, (self,), {"dtype": target})
+
+    def exp(self) -> Self:
+        """y = eˣ."""
+        return record(e.exp, (self,))
+
+    def log(self) -> Self:
+        """y = ln x."""
+        return record(e.log, (self,))
+
+    def sqrt(self) -> Self:
+        """y = √x."""
+        return record(e.sqrt, (self,))
+
+    def tanh(self) -> Self:
+        """y = tanh x."""
+        return record(e.tanh, (self,))
+
+    def sigmoid(self) -> Self:
+        """y = 1 / (1 + e⁻ˣ)."""
+        return record(e.sigmoid, (self,))
+
+    def relu(self) -> Self:
+        """y = max(x, 0), with derivative 0 at 0."""
+        return record(e.relu, (self,))
+
+
+def _unpack(values: tuple[Any, ...]) -> tuple[int, ...]:
+    """``f(2, 3)`` and ``f((2, 3))`` mean the same."""
+    return tuple(values[0]) if len(values) == 1 and isinstance(values[0], (tuple, list)) else values
+
+
+def normalize_axes(x: Record, axes: Sequence[Any], op: Op, unique: bool = True) -> tuple[int, ...]:
+    """The axes counted from 0; as NumPy, an error for one that does not exist or comes twice."""
+    result = []
+    for a in axes:
+        if not -x.ndim <= a < x.ndim:
+            raise explain.explain(op, (x,), {}, np.exceptions.AxisError(a, x.ndim))
+        result.append(int(a) % x.ndim)
+    if unique and len(set(result)) < len(result):
+        raise ShapeError(explain.message(op, (x,), f"axis {axes} comes twice", "each axis can be given once."))
+    return tuple(result)
+
+
+def join(tensors: Sequence[T], axis: int) -> T:
+    """The tensors one after the other along an axis that they have."""
+    parts = tuple(tensors)
+    if not parts:
+        raise ShapeError("concatenate: there is nothing to join: the list is empty.")
+    axis = normalize_axes(parts[0], (axis,), r.concatenate)[0] if parts[0].ndim else axis
+    starts = [0]
+    for t in parts:
+        starts.append(starts[-1] + (t.shape[axis] if axis < t.ndim else 0))
+    return record(r.concatenate, parts, {"axis": axis, "starts": tuple(starts)})
+
+
+def _degrees(x: Record, axis: Axis, ddof: int) -> int:
+    return c.count(x.shape, axis) - ddof

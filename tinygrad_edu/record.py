@@ -1,0 +1,265 @@
+"""What a node remembers: the op, its inputs in order and with multiplicity, and the very arrays it computed with.
+
+``record`` is the one place where a node is made. Everything else only reads the record: gradients, pictures, checks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Self, TypeAlias, TypeVar
+
+import numpy as np
+
+from . import explain
+from .errors import GradientError, ShapeError
+from .modes import MODES, detect_anomaly, is_on, no_grad
+from .ops import Op
+from .ops import elementwise as e
+from .readonly import read_only
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    TensorLike: TypeAlias = "Record | ArrayLike"  # a Tensor, an array, a number, or nested lists of numbers
+else:
+    TensorLike = Any
+
+T = TypeVar("T", bound="Record")
+NO_PARAMS: Mapping[str, Any] = MappingProxyType({})
+LITERALS = frozenset((float, int, bool))
+new = object.__new__
+
+
+class Record:
+    """The slots of a Tensor, and what can be asked of them."""
+
+    __slots__ = (
+        "__weakref__",
+        "_data",
+        "_requires_grad",
+        "_retains_grad",
+        "args",
+        "dims",
+        "grad",
+        "inputs",
+        "name",
+        "op",
+        "params",
+    )
+
+    _data: Any  # an ndarray; a NumPy scalar for shape (); a Python number for a literal in an expression
+    _requires_grad: bool
+    _retains_grad: bool
+    op: Any  # the Op that made it, None for a leaf
+    inputs: tuple[Self, ...]
+    args: tuple[Any, ...]  # the arrays of the inputs when it was computed
+    params: Mapping[str, Any]
+    name: str | None
+    dims: tuple[str, ...] | None
+    grad: Any  # an ndarray, None before backward()
+
+    def _leaf(self, value: Any, name: str | None = None) -> Self:
+        self._data = value
+        self._requires_grad = self._retains_grad = False
+        self.op = self.grad = self.dims = None
+        self.inputs = self.args = ()
+        self.params = NO_PARAMS
+        self.name = name
+        return self
+
+    @property
+    def data(self) -> Any:
+        """The numbers, as a read-only ndarray. Assigning gives a leaf new numbers of the same shape.
+
+        A record made before keeps the numbers it was computed with.
+        """
+        return read_only(self._data)
+
+    @data.setter
+    def data(self, value: TensorLike) -> None:
+        if self.op is not None:
+            raise ValueError(f"{self._called()} is a result (of {self.op.name}): only a leaf can be given new numbers.")
+        array = own(value, self.dtype, self.name)
+        if array.shape != self.shape:
+            raise ShapeError(f"{self._called()} has shape {self.shape}: it cannot be given numbers of shape {array.shape}.")
+        self._data = array
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether a gradient reaches it: set on leaves, inherited by results."""
+        return self._requires_grad
+
+    @requires_grad.setter
+    def requires_grad(self, value: bool) -> None:
+        if self.op is not None:
+            raise ValueError(f"{self._called()} is a result (of {self.op.name}): it inherits requires_grad from its inputs.")
+        if value and self.dtype.kind != "f":
+            raise TypeError(
+                f"{self._called()} holds {self.dtype}, which has no derivatives.\n  Try: give floats, such as dtype=float"
+            )
+        self._requires_grad = bool(value)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The size of each axis; () for a scalar."""
+        return np.shape(self._data)
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        """The number of numbers."""
+        return int(np.size(self._data))
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The NumPy type of the numbers."""
+        return np.asarray(self._data).dtype if type(self._data) in LITERALS else self._data.dtype
+
+    @property
+    def is_leaf(self) -> bool:
+        """Whether it was given, not computed (or computed under no_grad, which leaves no record)."""
+        return not self.inputs
+
+    def named(self, name: str) -> Self:
+        """Give it a name, and return it: ``h1 = tg.tanh(u1).named("h1")``."""
+        self.name = name
+        return self
+
+    def item(self) -> Any:
+        """The only number, as a Python number."""
+        if self.size != 1:
+            raise ValueError(f"{self._called()} has shape {self.shape}: item() needs exactly one number.\n  Try: .numpy()")
+        return np.asarray(self._data).item()
+
+    def numpy(self) -> np.ndarray[Any, np.dtype[Any]]:
+        """A copy of the numbers, not connected to the record."""
+        return np.array(self._data)
+
+    def tolist(self) -> Any:
+        """The numbers as nested lists."""
+        return np.asarray(self._data).tolist()
+
+    def detach(self) -> Self:
+        """The same numbers as a constant: gradients stop here."""
+        t = new(type(self))._leaf(self._data)
+        t.dims = self.dims
+        return t
+
+    def zero_grad(self) -> None:
+        """Forget the gradient that was collected."""
+        self.grad = None
+
+    def retain_grad(self) -> None:
+        """Ask ``backward()`` to leave a gradient here too, though it is not a leaf."""
+        if not self._requires_grad:
+            raise GradientError(f"{self._called()} does not require a gradient: there is none to retain.")
+        self._retains_grad = True
+
+    def _inputs_as_recorded(self) -> tuple[Any, ...]:
+        """The inputs with the values they had then: a rebound leaf as a node between it and its old value."""
+        return tuple(
+            arg if type(arg) in LITERALS else t if t._data is arg else _remembered(t, arg)
+            for t, arg in zip(self.inputs, self.args, strict=True)
+        )
+
+    def _called(self) -> str:
+        return f"Tensor {self.name}" if self.name is not None else f"Tensor of shape {self.shape}"
+
+
+def record(op: Op, inputs: tuple[T, ...], params: Mapping[str, Any] = NO_PARAMS) -> T:
+    """The one place where a node is made: ``y = op(*inputs)``, remembered."""
+    args = tuple([t._data for t in inputs])
+    try:
+        if MODES.get() and is_on(detect_anomaly):
+            value = explain.checked_forward(op, inputs, args, params)
+        else:
+            value = op.forward(*args, **params)
+    except Exception as error:
+        raise explain.explain(op, inputs, params, error) from None
+    if type(value) is np.ndarray:
+        if not value.shape:
+            value = value[()]
+    elif not isinstance(value, np.generic):
+        value = np.asarray(value)[()]
+    t: T = new(type(inputs[0]))
+    t._data = value
+    t.op = op
+    t.inputs = inputs
+    t.args = args
+    t.params = params
+    t._requires_grad = op.differentiable and True in [x._requires_grad for x in inputs]
+    t._retains_grad = False
+    t.name = t.dims = t.grad = None
+    if MODES.get() and is_on(no_grad):
+        t.inputs = t.args = ()
+        t._requires_grad = False
+    return t
+
+
+def binary(op: Op, left: Any, right: Any) -> Any:
+    """``left op right``, one of them a Tensor; NotImplemented for what only the other side may understand."""
+    if not isinstance(left, Record):
+        left = operand(left, op, type(right))
+    elif not isinstance(right, Record):
+        right = operand(right, op, type(left))
+    if left is NotImplemented or right is NotImplemented:
+        return NotImplemented
+    return record(op, (left, right))
+
+
+def operand(value: Any, op: Op, kind: type[T]) -> T:
+    """An operand as a Tensor; NotImplemented for a foreign object. A Python number stays one: it adapts its dtype."""
+    if isinstance(value, kind):
+        return value
+    if type(value) in LITERALS:
+        return new(kind)._leaf(value)
+    if value is None or isinstance(value, (str, bytes, complex, np.ndarray, np.generic, list, tuple)):
+        return new(kind)._leaf(own(value, None, None, op))
+    return NotImplemented
+
+
+def own(data: Any, dtype: Any, name: str | None, op: Op | None = None) -> Any:
+    """A copy of the data that only the Tensor holds: an ndarray, or a NumPy scalar for shape ()."""
+    who = f"{op.name}: operand" if op is not None else f"Tensor {name}" if name is not None else "Tensor"
+    if isinstance(data, Record):
+        raise TypeError(
+            f"{who}: the data is a Tensor already, and would lose its record.\n  Try: the Tensor itself, or .detach()"
+        )
+    if isinstance(data, (list, tuple)) and _holds_tensor(data):
+        raise TypeError(f"{who}: the list contains Tensors, which would lose their records.\n  Try: tg.stack([...])")
+    try:
+        array = np.array(data, dtype=dtype)
+    except (ValueError, TypeError) as error:
+        raise type(error)(f"{who}: {type(data).__name__} cannot be made an array: {error}") from None
+    if array.dtype.kind not in "fiub":
+        raise TypeError(
+            f"{who}: {type(data).__name__} of type {array.dtype} given; a Tensor holds floats, integers or booleans: {data!r:.80}"
+        )
+    if not array.shape:
+        return array[()]
+    array.flags.writeable = False
+    return array
+
+
+def _holds_tensor(data: Sequence[Any]) -> bool:
+    stack = [data]
+    while stack:
+        for x in stack.pop():
+            if isinstance(x, Record):
+                return True
+            if isinstance(x, (list, tuple)):
+                stack.append(x)
+    return False
+
+
+def _remembered(leaf: T, value: Any) -> T:
+    """A node that stands for a leaf with the value it had before it was given new numbers."""
+    t = record(e.identity, (leaf,))
+    t._data, t.args = value, (value,)
+    t.name = leaf.name
+    return t
