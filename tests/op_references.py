@@ -56,6 +56,24 @@ def _chosen(m: Any, choose: Callable[..., Any], x: Any, axis: Any, keepdims: boo
     return m.sum(x * (value == choose(value, axis=axis, keepdims=True)), axis=axis, keepdims=keepdims)
 
 
+def _einsum(m: Any, *xs: Any, equation: str) -> Any:
+    """Every factor on the axes of all letters, diagonals taken; then one product and one sum."""
+    inputs, output = equation.split("->")
+    letters = output + "".join(sorted(set(inputs) - set(output) - {","}))
+    product: Any = 1.0
+    for term, x in zip(inputs.split(","), xs, strict=True):
+        own = "".join(letter for letter in letters if letter in term)
+        places = np.einsum(f"{term}->{own}", positions(x))
+        size = dict(zip(own, places.shape, strict=True))
+        product = product * m.reshape(moved(m, x, places), tuple(size.get(letter, 1) for letter in letters))
+    return m.sum(product, axis=tuple(range(len(output), len(letters))))
+
+
+def _switch(mask: Any, a: Any, b: Any) -> Any:
+    """``where``, as a sum: what autograd's own does not broadcast."""
+    return mask * a + np.logical_not(mask) * b
+
+
 REFERENCES: dict[str, Callable[..., Any]] = {
     "identity": lambda m, x: 1.0 * x,
     "astype": lambda m, x, dtype: 1.0 * x,
@@ -83,13 +101,13 @@ REFERENCES: dict[str, Callable[..., Any]] = {
     "sigmoid": lambda m, x: 1 / (1 + m.exp(-x)),
     "log_sigmoid": lambda m, x: -m.log(1 + m.exp(-x)),
     "softplus": lambda m, x: m.log(1 + m.exp(x)),
-    "relu": lambda m, x: m.where(x > 0, x, 0.0 * x),
+    "relu": lambda m, x: _switch(x > 0, x, 0.0),
     "silu": lambda m, x: x / (1 + m.exp(-x)),
     "gelu": lambda m, x: x / 2 * (1 + m.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3))),
-    "selu": lambda m, x: SELU_SCALE * m.where(x > 0, x, SELU_ALPHA * (m.exp(x) - 1)),
-    "leaky_relu": lambda m, x, s: m.where(x > 0, x, s * x),
-    "elu": lambda m, x, alpha: m.where(x > 0, x, alpha * (m.exp(x) - 1)),
-    "celu": lambda m, x, alpha: m.where(x > 0, x, alpha * (m.exp(x / alpha) - 1)),
+    "selu": lambda m, x: SELU_SCALE * _switch(x > 0, x, SELU_ALPHA * (m.exp(x) - 1)),
+    "leaky_relu": lambda m, x, s: _switch(x > 0, x, s * x),
+    "elu": lambda m, x, alpha: _switch(x > 0, x, alpha * (m.exp(x) - 1)),
+    "celu": lambda m, x, alpha: _switch(x > 0, x, alpha * (m.exp(x / alpha) - 1)),
     "bce": lambda m, p, t: -t * m.log(p) - (1 - t) * m.log(1 - p),
     "bce_with_logits": lambda m, u, t: t * m.log(1 + m.exp(-u)) + (1 - t) * m.log(1 + m.exp(u)),
     "equal": lambda m, a, b: m.equal(a, b),
@@ -123,10 +141,10 @@ REFERENCES: dict[str, Callable[..., Any]] = {
     "outer": lambda m, a, b: m.reshape(a, (-1, 1)) * b,
     "sum": lambda m, x, axis, keepdims: m.sum(x, axis=axis, keepdims=keepdims),
     "mean": lambda m, x, axis, keepdims: m.mean(x, axis=axis, keepdims=keepdims),
-    "trace": lambda m, x, offset: m.sum(m.diagonal(x, offset)),
+    "trace": lambda m, x, offset: m.sum(x * np.eye(*np.shape(x), k=offset)),
     "cumsum": lambda m, x, axis: m.cumsum(x, axis=axis),
-    "einsum": lambda m, *xs, equation: m.einsum(equation, *xs),
-    "where": lambda m, c, a, b: m.where(c, a, b),
+    "einsum": _einsum,
+    "where": lambda m, c, a, b: _switch(c, a, b),
     "clip": lambda m, x, lo, hi: m.minimum(m.maximum(x, lo), hi),
     "maximum": lambda m, a, b: m.maximum(a, b),
     "minimum": lambda m, a, b: m.minimum(a, b),

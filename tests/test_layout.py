@@ -25,6 +25,7 @@ from tinygrad_edu.draw.layout import layout
 
 DOT = "digraph { a -> b }\n"
 SVG = "{http://www.w3.org/2000/svg}"
+TANGLE = [f"\t{i} -> {j}\n" for i in range(250) for j in range(i)]  # more than a minute's work
 MAGIC = {"svg": b"<?xml ", "png": b"\x89PNG\r\n\x1a\n", "pdf": b"%PDF-"}
 
 posix = pytest.mark.skipif(os.name != "posix", reason="plays the program with a shell script")
@@ -189,7 +190,7 @@ def test_an_error_is_an_error_whatever_the_exit_status(bare, monkeypatch, tmp_pa
 
 @posix
 def test_a_crash_is_an_error(bare, monkeypatch, tmp_path):
-    play(tmp_path / "bin", "/bin/cat; echo 'Fontconfig warning: no fonts' >&2; kill -SEGV $$")
+    play(tmp_path / "bin", "/bin/cat; echo '(dot:7): Pango-WARNING **: no fonts' >&2; kill -SEGV $$")
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     with pytest.raises(LayoutError, match=f"status -{signal.SIGSEGV:d}$"):
         layout(DOT, "svg")
@@ -212,7 +213,8 @@ def test_a_program_that_cannot_be_started_leaves_the_wheel(wheel, monkeypatch, t
 
 def test_a_wheel_that_cannot_be_loaded_is_no_wheel(bare, monkeypatch, tmp_path):
     (tmp_path / "pygraphviz").mkdir()
-    (tmp_path / "pygraphviz" / "__init__.py").write_text("import a_library_that_is_missing")
+    (tmp_path / "pygraphviz" / "__init__.py").write_text("import tempfile, a_library_that_is_missing")
+    (tmp_path / "tempfile.py").write_text("raise SystemExit('found before the standard library')")
     monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
     with pytest.raises(NoGraphvizError, match=r"pygraphviz cannot be loaded: No module named 'a_library_that_is_missing'\)$"):
         layout(DOT, "svg")
@@ -235,9 +237,8 @@ def test_importing_the_library_does_not_import_graphviz():
 
 @pytest.mark.dot
 def test_a_layout_that_takes_too_long_is_stopped(machine):
-    tangle = "digraph {" + " ".join(f"{i} -> {j};" for i in range(250) for j in range(i)) + "}"
     with pytest.raises(LayoutError, match=r"^Graphviz was stopped after 0\.3 s: draw a smaller or coarser graph$"):
-        layout(tangle, "svg", timeout=0.3)
+        layout(f"digraph {{ {''.join(TANGLE)} }}", "svg", timeout=0.3)
 
 
 @posix
@@ -430,7 +431,7 @@ def test_escaped_texts_can_be_joined(machine):
     assert texts(layout(picture.source, "svg")) == ["<b>\\", "N, 3>"]
 
 
-@given(st.text(), st.integers(1, 70))
+@given(st.text(st.one_of(st.characters(), st.sampled_from("\\<>&;\"'\n"))), st.integers(1, 70))
 def test_an_escaped_text_cannot_leave_its_quotes(text, limit):
     label = escape(text, limit)
     assert not set('<>"') & set(label)
@@ -483,6 +484,16 @@ def test_a_failed_layout_leaves_the_old_file(machine, tmp_path):
         chain(body=["\ta -> -> b\n"]).write(tmp_path / "f.svg")
     assert (tmp_path / "f.svg").read_text() == "old"
     assert os.listdir(tmp_path) == ["f.svg"]
+
+
+@pytest.mark.dot
+def test_write_uses_the_engine_and_the_time_limit(machine, tmp_path):
+    picture = Picture(body=TANGLE)
+    with pytest.raises(LayoutError, match=r"stopped after 0\.3 s"):
+        picture.write(tmp_path / "f.svg", timeout=0.3)
+    assert os.listdir(tmp_path) == []
+    chain(engine="neato").write(tmp_path / "f.svg")
+    assert (tmp_path / "f.svg").read_bytes() == layout(chain().source, "svg", engine="neato") != layout(chain().source, "svg")
 
 
 @posix
@@ -592,7 +603,9 @@ def both(**options):
     for graph in pair:
         graph.attr(rankdir="LR")
         graph.edge("x", "y", label="tanh")
-        graph.edges([("a", "y"), ("b", "y"), ("c", "y")])
+        graph.edges([("a", "y"), ("b", "y"), ("c", "y"), ("y", "r"), ("y", "s"), ("r", "r1"), ("s", "s1")])
+        for alone in "uvw":
+            graph.node(alone)
     return pair
 
 
@@ -733,8 +746,11 @@ def test_unflatten(machine):
 @pytest.mark.dot
 def test_unflatten_gives_what_digraph_gives(program):
     ours, theirs = both()
-    for options in ({}, {"stagger": 2}, {"stagger": 2, "fanout": True}, {"chain": 3}):
+    results = set()
+    for options in ({}, {"stagger": 3}, {"stagger": 3, "fanout": True}, {"chain": 3}):
+        results.add(ours.unflatten(**options).source)
         assert ours.unflatten(**options).source == theirs.unflatten(**options).source
+    assert len(results) == 4
 
 
 @pytest.mark.dot

@@ -13,7 +13,7 @@ from . import functions, ops
 from .errors import AnomalyError, GradientError, ShapeError
 from .functions import *  # noqa: F403  # the functions list their public names in __all__
 from .gradients import grad, gradients, hessian, jacobian, jvp, value_and_grad, vjp
-from .modes import detect_anomaly, no_grad
+from .modes import detect_anomaly, enable_grad, no_grad
 from .ops import Elementwise as elementwise  # noqa: N813  # called like a function, to define an op
 from .tensor import Tensor
 
@@ -34,6 +34,7 @@ __all__ = [
     "detect_anomaly",
     "draw",
     "elementwise",
+    "enable_grad",
     "grad",
     "gradcheck",
     "gradients",

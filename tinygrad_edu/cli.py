@@ -99,15 +99,13 @@ def lesson(options: argparse.Namespace) -> None:
             if getattr(options, flag) is not None:
                 raise CommandError(f"--{flag} goes with the note's network, not with a script")
         root, text = script_lesson(options.script, options.tensor or "L")
-    from .drawing import NoGraphvizError, draw, write_all
+    from .drawing import LayoutError, draw, write_all
 
-    pictures = {f"{direction}.svg": draw(root, direction=direction) for direction in ("forward", "backward")}
     try:
-        written, remark = write_all(pictures, Path(options.out)), ""
-    except NoGraphvizError as error:
-        written, remark = error.written, str(error)
-    except OSError as error:
-        raise CommandError(f"cannot write to {options.out}: {error.strerror or error}") from None
+        pictures = {direction: draw(root, direction=direction) for direction in ("forward", "backward")}
+        written, remark = write_all(pictures, Path(options.out))
+    except (OSError, LayoutError) as error:
+        raise CommandError(_one_line(error)) from None
     print(text)
     print("\nwritten: " + ", ".join(os.fspath(path) for path in written))
     if remark:

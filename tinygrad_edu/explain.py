@@ -15,12 +15,12 @@ from .errors import AnomalyError, ShapeError
 
 if TYPE_CHECKING:
     from .ops import Op
-    from .tensor import Tensor
+    from .record import Record
 
 Shape = tuple[int, ...]
 
 
-def explain(op: Op, inputs: Sequence[Tensor], params: Mapping[str, Any], error: Exception) -> Exception:
+def explain(op: Op, inputs: Sequence[Record], params: Mapping[str, Any], error: Exception) -> Exception:
     """The error to raise in the place of one that NumPy raised in ``op.forward``, of the same type."""
     shapes = [t.shape for t in inputs]
     if isinstance(error, np.exceptions.AxisError):
@@ -35,7 +35,7 @@ def explain(op: Op, inputs: Sequence[Tensor], params: Mapping[str, Any], error: 
     return error
 
 
-def message(op: Op, inputs: Sequence[Tensor], problem: str, rule: str, tries: Sequence[tuple[str, Shape]] = ()) -> str:
+def message(op: Op, inputs: Sequence[Record], problem: str, rule: str, tries: Sequence[tuple[str, Shape]] = ()) -> str:
     """The template that every error about operands follows."""
     lines = [f"{op.name}: {problem}"]
     shown = list(inputs) if len(inputs) <= 6 else list(inputs[:6])
@@ -54,7 +54,7 @@ def message(op: Op, inputs: Sequence[Tensor], problem: str, rule: str, tries: Se
     return "\n".join(lines)
 
 
-def roles(inputs: Sequence[Tensor]) -> list[str]:
+def roles(inputs: Sequence[Record]) -> list[str]:
     """What each operand is called in a message."""
     if len(inputs) == 1:
         return ["x"]
@@ -63,14 +63,14 @@ def roles(inputs: Sequence[Tensor]) -> list[str]:
     return [f"no. {i}" for i in range(len(inputs))]
 
 
-def label(t: Tensor, word: str = "") -> str:
+def label(t: Record, word: str = "") -> str:
     """The tensor's name; its value for a bare number; nothing otherwise."""
     if t.name is not None:
         return t.name
     return str(t._data) if not t.inputs and t.shape == () else ""
 
 
-def _spell(t: Tensor, word: str) -> str:
+def _spell(t: Record, word: str) -> str:
     """The tensor as it can be typed in a suggestion."""
     return t.name if t.name is not None and t.name.isidentifier() else word
 
@@ -84,7 +84,7 @@ def _axis_rule(shape: Shape) -> str:
 Problem = tuple[str, str, Sequence[tuple[str, Shape]]]
 
 
-def _shape_problem(op: Op, inputs: Sequence[Tensor], params: Mapping[str, Any], shapes: list[Shape]) -> Problem | None:
+def _shape_problem(op: Op, inputs: Sequence[Record], params: Mapping[str, Any], shapes: list[Shape]) -> Problem | None:
     if op.name == "matmul":
         return _matmul_problem(inputs, shapes)
     if op.kind in ("elementwise", "discrete", "selection") and len(inputs) > 1:
@@ -111,7 +111,7 @@ def _joins(name: str, first: Shape, other: Shape, axis: int) -> bool:
     return first[:axis] + first[axis + 1 :] == other[:axis] + other[axis + 1 :]
 
 
-def _matmul_problem(inputs: Sequence[Tensor], shapes: list[Shape]) -> Problem:
+def _matmul_problem(inputs: Sequence[Record], shapes: list[Shape]) -> Problem:
     a, b = shapes
     left, right = (_spell(t, word) for t, word in zip(inputs, roles(inputs), strict=True))
     if not a or not b:
@@ -135,7 +135,7 @@ def _matmul_problem(inputs: Sequence[Tensor], shapes: list[Shape]) -> Problem:
     return "inner sizes differ", rule, _working(candidates)
 
 
-def _broadcast_problem(op: Op, inputs: Sequence[Tensor], shapes: list[Shape]) -> Problem | None:
+def _broadcast_problem(op: Op, inputs: Sequence[Record], shapes: list[Shape]) -> Problem | None:
     if _broadcast(*shapes) is not None:
         return None
     if len(shapes) > 2:
@@ -153,7 +153,8 @@ def _broadcast_problem(op: Op, inputs: Sequence[Tensor], shapes: list[Shape]) ->
         (write.format(f"{left}[:, None]", right), _broadcast((*a, 1), b) if len(a) == 1 else None),
         (write.format(left, f"{right}.T"), _broadcast(a, b[::-1])),
     ]
-    rule = f"aligned from the last axis, axis -{clash} is {a[-clash]} on the left and {b[-clash]} on the right: equal, or one of them 1."
+    sizes = f"axis -{clash} is {a[-clash]} on the left and {b[-clash]} on the right"
+    rule = f"aligned from the last axis, {sizes}: they must be equal, or one of them 1."
     return "the shapes do not broadcast", rule, _working(candidates)
 
 
@@ -188,7 +189,7 @@ def first_bad(value: Any) -> tuple[int, ...] | None:
     return tuple(int(i) for i in np.unravel_index(int(np.argmin(np.isfinite(array))), array.shape))
 
 
-def checked_forward(op: Op, inputs: Sequence[Tensor], args: Sequence[Any], params: Mapping[str, Any]) -> Any:
+def checked_forward(op: Op, inputs: Sequence[Record], args: Sequence[Any], params: Mapping[str, Any]) -> Any:
     """The value of an operation; an error when it is not finite."""
     with np.errstate(all="ignore"):  # the error below says it better than NumPy's warning
         value = op.forward(*args, **params)
@@ -199,7 +200,7 @@ def checked_forward(op: Op, inputs: Sequence[Tensor], args: Sequence[Any], param
     return value
 
 
-def checked_edge(node: Tensor, i: int, part: Any) -> None:
+def checked_edge(node: Record, i: int, part: Any) -> None:
     """Raise an error when what an edge hands back is not finite."""
     part = getattr(part, "_data", part)
     place = first_bad(part)
@@ -214,7 +215,7 @@ def _bad(value: Any, place: tuple[int, ...]) -> str:
     return f"{np.asarray(value)[place]} at [{', '.join(map(str, place))}]" if place else str(np.asarray(value)[()])
 
 
-def _operand_at(t: Tensor, place: tuple[int, ...], shape: Shape) -> str:
+def _operand_at(t: Record, place: tuple[int, ...], shape: Shape) -> str:
     try:
         return str(np.broadcast_to(t._data, shape)[place])
     except ValueError:  # not an elementwise operation: no single operand belongs to this place

@@ -12,6 +12,7 @@ from typing import Any, overload
 import numpy as np
 
 from .errors import GradientError, ShapeError
+from .modes import enable_grad
 from .ops import elementwise as e
 from .record import TensorLike, own, record
 from .sweep import depending_on, topological_order
@@ -144,6 +145,7 @@ def value_and_grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> C
     (9.0, 6.0)
     """
 
+    @enable_grad()
     def run(*args: Any, **kwargs: Any) -> tuple[Tensor, Any]:
         chosen = [argnums] if isinstance(argnums, int) else list(argnums)
         call, variables = _variables(args, chosen)
@@ -172,6 +174,7 @@ def grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callable[..
     return lambda *args, **kwargs: both(*args, **kwargs)[1]
 
 
+@enable_grad()
 def vjp(f: Callable[..., Any], *primals: TensorLike) -> tuple[Tensor, Callable[[TensorLike], list[Tensor]]]:
     """``(f(x), v ↦ vᵀ J)``, J the Jacobian of f at the primals: one sweep per v.
 
@@ -185,6 +188,7 @@ def vjp(f: Callable[..., Any], *primals: TensorLike) -> tuple[Tensor, Callable[[
     xs = [_variable(x, f"vjp: argument {i}") for i, x in enumerate(primals)]
     y = as_tensor(f(*xs))
 
+    @enable_grad()
     def pull(v: TensorLike) -> list[Tensor]:
         record_it = (isinstance(v, Tensor) and v.requires_grad) or _nested(y, xs)
         return gradients(y, xs, gradient=v, create_graph=record_it, unused="zero")
@@ -192,6 +196,7 @@ def vjp(f: Callable[..., Any], *primals: TensorLike) -> tuple[Tensor, Callable[[
     return y, pull
 
 
+@enable_grad()
 def jvp(f: Callable[..., Any], primals: Sequence[TensorLike], tangents: Sequence[TensorLike]) -> tuple[Tensor, Tensor]:
     """``(f(x), J v)``, J the Jacobian of f at the primals and v the tangents.
 
@@ -232,6 +237,7 @@ def jacobian(f: Callable[..., Any], argnums: int = 0) -> Callable[..., Tensor]:
     [[2.0, 0.0], [0.0, 4.0]]
     """
 
+    @enable_grad()
     def run(*args: Any, **kwargs: Any) -> Tensor:
         call = list(args)
         call[argnums] = x = _variable(args[argnums], f"jacobian: argument {argnums}")

@@ -1,4 +1,4 @@
-"""Modes: ``no_grad`` switches recording off, ``detect_anomaly`` looks at every number.
+"""Modes: ``no_grad`` switches recording off, ``enable_grad`` on again, ``detect_anomaly`` looks at every number.
 
 The modes that are on live in one context variable, so they never reach another thread or task. A generator shares the
 context of its caller: a mode that was entered in a generator holds only while that generator is running.
@@ -106,6 +106,22 @@ class no_grad(Mode):  # noqa: N801  # PyTorch's word, and used like a function
     name = "no_grad"
 
 
+class enable_grad(Mode):  # noqa: N801  # PyTorch's word, and used like a function
+    """Record again inside ``no_grad``: ``with enable_grad():`` or ``@enable_grad()``.
+
+    Examples
+    --------
+    >>> import tinygrad_edu as tg
+    >>> w = tg.Tensor(2.0, requires_grad=True, name="w")
+    >>> with tg.no_grad(), tg.enable_grad():
+    ...     y = w * w
+    >>> y.requires_grad
+    True
+    """
+
+    name = "enable_grad"
+
+
 class detect_anomaly(Mode):  # noqa: N801  # PyTorch's word, and used like a function
     """Stop at the first NaN or infinity, forward or backward, and say which operation made it from what.
 
@@ -122,6 +138,14 @@ class detect_anomaly(Mode):  # noqa: N801  # PyTorch's word, and used like a fun
     name = "detect_anomaly"
 
 
-def is_on(kind: type[Mode]) -> bool:
-    """Whether the running code is inside this mode."""
-    return any(guard.kind is kind and guard.holds() for guard in MODES.get())
+def is_recording() -> bool:
+    """Whether operations are recorded: the innermost of ``no_grad`` and ``enable_grad`` says so."""
+    for guard in reversed(MODES.get()):
+        if guard.kind in (no_grad, enable_grad) and guard.holds():
+            return guard.kind is enable_grad
+    return True
+
+
+def is_watching() -> bool:
+    """Whether the running code is inside ``detect_anomaly``."""
+    return any(guard.kind is detect_anomaly and guard.holds() for guard in MODES.get())

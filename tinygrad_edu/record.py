@@ -13,7 +13,7 @@ import numpy as np
 
 from . import explain
 from .errors import GradientError, ShapeError
-from .modes import MODES, detect_anomaly, is_on, no_grad
+from .modes import MODES, is_recording, is_watching
 from .ops import Op
 from .ops import elementwise as e
 from .readonly import read_only
@@ -78,7 +78,7 @@ class Record:
 
     @data.setter
     def data(self, value: TensorLike) -> None:
-        if self.op is not None:
+        if self.inputs:
             raise ValueError(f"{self._called()} is a result (of {self.op.name}): only a leaf can be given new numbers.")
         array = own(value, self.dtype, self.name)
         if array.shape != self.shape:
@@ -92,7 +92,7 @@ class Record:
 
     @requires_grad.setter
     def requires_grad(self, value: bool) -> None:
-        if self.op is not None:
+        if self.inputs:
             raise ValueError(f"{self._called()} is a result (of {self.op.name}): it inherits requires_grad from its inputs.")
         if value and self.dtype.kind != "f":
             raise TypeError(
@@ -175,7 +175,7 @@ def record(op: Op, inputs: tuple[T, ...], params: Mapping[str, Any] = NO_PARAMS)
     """The one place where a node is made: ``y = op(*inputs)``, remembered."""
     args = tuple([t._data for t in inputs])
     try:
-        if MODES.get() and is_on(detect_anomaly):
+        if MODES.get() and is_watching():
             value = explain.checked_forward(op, inputs, args, params)
         else:
             value = op.forward(*args, **params)
@@ -195,7 +195,7 @@ def record(op: Op, inputs: tuple[T, ...], params: Mapping[str, Any] = NO_PARAMS)
     t._requires_grad = op.differentiable and True in [x._requires_grad for x in inputs]
     t._retains_grad = False
     t.name = t.dims = t.grad = None
-    if MODES.get() and is_on(no_grad):
+    if MODES.get() and not is_recording():
         t.inputs = t.args = ()
         t._requires_grad = False
     return t
@@ -220,7 +220,7 @@ def operand(value: Any, op: Op, kind: type[T]) -> T:
         return new(kind)._leaf(value)
     if value is None or isinstance(value, (str, bytes, complex, np.ndarray, np.generic, list, tuple)):
         return new(kind)._leaf(own(value, None, None, op))
-    return NotImplemented
+    return NotImplemented  # type: ignore[no-any-return]  # the caller hands it on to Python
 
 
 def own(data: Any, dtype: Any, name: str | None, op: Op | None = None) -> Any:

@@ -14,7 +14,7 @@ import numpy as np
 
 from . import explain
 from .errors import GradientError, ShapeError
-from .modes import MODES, detect_anomaly, is_on
+from .modes import MODES, enable_grad, is_watching
 from .ops import Op
 from .protocols import Protocols, apply_as
 from .record import TensorLike, own
@@ -123,7 +123,7 @@ class Tensor(Protocols):
         return f"Tensor({', '.join(parts)})"
 
     def __reduce__(self) -> Any:
-        if self.op is not None:
+        if self.inputs:
             raise TypeError(
                 f"{self._called()} is a result (of {self.op.name}): a record is not copied or pickled.\n"
                 "  Try: .detach() for its numbers, or copy the leaves and compute again"
@@ -141,11 +141,14 @@ class Tensor(Protocols):
 def run_sweep(
     order: Sequence[Tensor], active: Container[int], targets: Container[int], seeds: dict[int, Any], record: bool = False
 ) -> dict[int, Any]:
-    """The sweep; under ``detect_anomaly`` with a look at what each edge hands back."""
-    if not (MODES.get() and is_on(detect_anomaly)):
+    """The sweep, recorded even under ``no_grad``; under ``detect_anomaly`` with a look at what each edge hands back."""
+    if not MODES.get():
         return sweep(order, active, targets, seeds, record)
-    with np.errstate(all="ignore"):  # the error says it better than NumPy's warning
-        return sweep(order, active, targets, seeds, record, explain.checked_edge)
+    with enable_grad():
+        if not is_watching():
+            return sweep(order, active, targets, seeds, record)
+        with np.errstate(all="ignore"):  # the error says it better than NumPy's warning
+            return sweep(order, active, targets, seeds, record, explain.checked_edge)
 
 
 def apply(op: Op, *operands: TensorLike, **params: Any) -> Tensor:

@@ -6,6 +6,8 @@ import copy
 import operator
 import pickle
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -131,7 +133,25 @@ def test_numbers_promote_as_in_numpy(sign: str, number: Any, dtype: Any, shape: 
         np.testing.assert_array_equal(y.data, f(array))
         y.sum().backward()
         assert t.grad.dtype == dtype
-        np.testing.assert_allclose(t.grad, slopes(f, [np.full(shape, 3.0)], 0), rtol=2e-3 if dtype is np.float16 else 1e-5)
+        half = np.float16 in (dtype, type(number))
+        np.testing.assert_allclose(t.grad, slopes(f, [np.full(shape, 3.0)], 0), rtol=2e-3 if half else 1e-5)
+
+
+@pytest.mark.parametrize("small", [np.float16, np.float32, np.int8, np.uint8])
+def test_a_float64_leaf_gets_a_float64_gradient_in_more_than_name(small: Any) -> None:
+    """The other operand's type must not round the local derivative: 1 / float32(3) has 7 right digits."""
+    b = np.array([3, 7], small)
+    for f, slope in [
+        (lambda t: t / b, lambda x, c: 1 / c),
+        (lambda t: b / t, lambda x, c: -c / x**2),
+        (lambda t: t * b, lambda x, c: c),
+        (lambda t: t**b, lambda x, c: c * x ** (c - 1)),
+        (lambda t: b**t, lambda x, c: c**x * np.log(c)),
+        (lambda t: tg.where([True, True], t / b, b), lambda x, c: 1 / c),
+    ]:
+        t = leaf([1.5, 2.5])
+        f(t).sum().backward()
+        np.testing.assert_allclose(t.grad, slope(t.numpy(), b.astype(float)), rtol=1e-14)
 
 
 JOINING: dict[str, Callable[..., Any]] = {
@@ -162,9 +182,14 @@ def test_functions_of_two_arrays_promote_as_in_numpy(name: str, left: Any, right
     assert (s.grad.dtype, t.grad.dtype) == (left, right)
 
 
-UNARY_NAMES = """abs negative square sqrt exp expm1 log log1p sin cos tan sinh cosh tanh arctan sigmoid log_sigmoid softplus
-relu silu gelu selu leaky_relu elu celu sum mean max min prod var std norm cumsum sort softmax log_softmax logsumexp ravel
-transpose flip squeeze""".split()
+# fmt: off
+UNARY_NAMES = [
+    "abs", "negative", "square", "sqrt", "exp", "expm1", "log", "log1p", "sin", "cos", "tan", "sinh", "cosh", "tanh",
+    "arctan", "sigmoid", "log_sigmoid", "softplus", "relu", "silu", "gelu", "selu", "leaky_relu", "elu", "celu",
+    "sum", "mean", "max", "min", "prod", "var", "std", "norm", "cumsum", "sort", "softmax", "log_softmax",
+    "logsumexp", "ravel", "transpose", "flip", "squeeze",
+]
+# fmt: on
 
 
 @pytest.mark.parametrize("name", UNARY_NAMES)
@@ -231,8 +256,10 @@ NOT_NUMBERS = {
 @pytest.mark.parametrize("dtype", [None, float], ids=["as it is", "dtype=float"])
 def test_what_is_not_a_number_is_refused(data: Any, words: str, dtype: Any) -> None:
     """With dtype=float too, where NumPy would make None a NaN, "1.5" a number and drop the imaginary part."""
-    if dtype is float and data == [10**30]:
-        pytest.skip("a float can hold it")
+    if dtype is float:
+        words = words.split(".*")[0]  # the type of the operand; of its numbers when NumPy was free to choose it
+        if words == "list" and isinstance(data[-1], int):
+            pytest.skip("a float can hold the huge integer")
     with pytest.raises((TypeError, ValueError), match=rf"(?s)Tensor w.*{words}"):
         tg.Tensor(data, name="w", dtype=dtype)
 
@@ -328,14 +355,19 @@ def test_lists_that_hold_tensors_anywhere_are_refused() -> None:
         assert isinstance(made, tg.Tensor)
 
 
-def test_a_list_that_holds_itself_is_refused() -> None:
-    endless: list[Any] = [1.0]
-    endless.append(endless)
-    code = "import tinygrad_edu as tg\nl = [1.0]\nl.append(l)\ntry:\n    tg.Tensor(l)\nexcept (TypeError, ValueError):\n    print('refused')"
-    import subprocess
-    import sys
+ENDLESS = """
+import tinygrad_edu as tg
+endless = [1.0]
+endless.append(endless)
+try:
+    tg.Tensor(endless)
+except (TypeError, ValueError):
+    print("refused")
+"""
 
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=20, check=False)
+
+def test_a_list_that_holds_itself_is_refused() -> None:
+    done = subprocess.run([sys.executable, "-c", ENDLESS], capture_output=True, text=True, timeout=10, check=False)
     assert done.stdout.strip() == "refused", done.stderr
 
 
@@ -474,7 +506,7 @@ def test_numpy_functions_are_recorded_like_ours(name: str) -> None:
     y, z = theirs(s), ours(t)
     assert type(y) is tg.Tensor
     np.testing.assert_allclose(y.data, theirs(x), rtol=1e-14)
-    np.testing.assert_array_equal(y.data, z.data)
+    np.testing.assert_allclose(y.data, z.data, rtol=1e-14)
     weights = np.arange(1.0, y.size + 1).reshape(y.shape)
     y.backward(weights)
     z.backward(weights)
@@ -495,6 +527,7 @@ def test_numpy_functions_that_only_look() -> None:
     assert np.ones_like(t).tolist() == [[1.0, 1.0, 1.0]]
 
 
+UFUNCS_RECORDED = {op.numpy for op in tg.ops.OPS.values()}
 UFUNCS = sorted({f for f in vars(np).values() if isinstance(f, np.ufunc)}, key=lambda f: f.__name__)
 DISPATCHED = sorted(
     {
@@ -511,22 +544,22 @@ def _detached(result: Any) -> bool:
     """Whether a float array came out: the numbers of a tracked Tensor without its record, or Tensors as objects."""
     if isinstance(result, (list, tuple)):
         return any(_detached(part) for part in result)
-    return isinstance(result, np.ndarray) and result.dtype.kind in "fO" or isinstance(result, np.floating)
+    return isinstance(result, (np.ndarray, np.floating)) and result.dtype.kind in "fO"
 
 
 @pytest.mark.parametrize("ufunc", UFUNCS, ids=lambda f: f.__name__)
 def test_every_ufunc_is_recorded_or_refused(ufunc: np.ufunc) -> None:
     x = leaf([[0.25, 0.5], [0.75, 0.125]], "x")
-    try:
+    if ufunc in UFUNCS_RECORDED:
         y = ufunc(*[x] * ufunc.nin)
-    except TypeError as error:
-        assert ufunc.__name__ in str(error)
-    else:
         assert type(y) is tg.Tensor
         np.testing.assert_allclose(y.data, ufunc(*[x.numpy()] * ufunc.nin), rtol=1e-14)
         assert y.requires_grad is y.op.differentiable
+    else:
+        with pytest.raises(TypeError, match=ufunc.__name__):
+            ufunc(*[x] * ufunc.nin)
     for method in ("reduce", "accumulate", "outer", "at", "reduceat"):
-        with pytest.raises((TypeError, ValueError)):
+        with pytest.raises((TypeError, ValueError, RuntimeError)):
             getattr(ufunc, method)(x, x)
     with pytest.raises(TypeError, match=r"lose its gradient|not recorded"):
         ufunc(*[x] * ufunc.nin, out=tuple([np.ones((2, 2))] * ufunc.nout))
@@ -537,14 +570,18 @@ def test_every_ufunc_is_recorded_or_refused(ufunc: np.ufunc) -> None:
 def test_no_numpy_function_loses_the_record(name: str, function: Any, count: int) -> None:
     """Whatever is not recorded raises TypeError: never an object array, never floats without their gradient."""
     x = leaf([[0.25, 0.5], [0.75, 0.125]], "x")
-    calls = [lambda: function(*[x] * count), lambda: function([x] * count)]
+    calls = [lambda v: function(*[v] * count), lambda v: function([v] * count)]
     if count > 1:
-        calls.append(lambda: function(x, *[1] * (count - 1)))
-        calls.append(lambda: function(x, *[np.ones((2, 2))] * (count - 1)))
+        calls.append(lambda v: function(v, *[1] * (count - 1)))
+        calls.append(lambda v: function(v, *[np.ones((2, 2))] * (count - 1)))
     for call in calls:
         try:
-            result = call()
+            result = call(x)
         except (TypeError, ValueError, IndexError):
+            continue
+        except AttributeError:  # NumPy's own, for what is not an array
+            with pytest.raises(AttributeError):
+                call(x.numpy())
             continue
         assert not _detached(result), (name, result)
 
@@ -555,7 +592,7 @@ def test_no_numpy_function_loses_the_record(name: str, function: Any, count: int
         (lambda x: np.arcsin(x), "np.arcsin"),
         (lambda x: np.add.reduce(x), "np.add.reduce"),
         (lambda x: np.add(x, 1.0, dtype=np.float32), "np.add.*dtype="),
-        (lambda x: np.add(x, 1.0, where=[True, False]), "np.add.*where="),
+        (lambda x: np.add(x, 1.0, casting="unsafe"), "np.add.*casting="),
         (lambda x: np.median(x), "np.median"),
         (lambda x: np.roll(x, 1), "np.roll"),
         (lambda x: np.sum(x, dtype=np.float32), "sum.*dtype"),
@@ -567,9 +604,8 @@ def test_what_numpy_cannot_do_here_is_named_and_the_way_out_works(call: Callable
     x = leaf([0.25, 0.5], "x")
     with pytest.raises(TypeError, match=words) as caught:
         call(x)
-    if "Try:" in str(caught.value):
-        assert "t.numpy()" in str(caught.value)
-        call(x.numpy()) if "out=" not in words else None
+    assert "Try:" not in str(caught.value) or "t.numpy()" in str(caught.value)
+    call(x.numpy())
 
 
 def test_a_tracked_tensor_does_not_become_an_ndarray() -> None:
@@ -659,8 +695,6 @@ def test_iteration_and_length() -> None:
     for call in (iter, len, list, tuple, sum, max):
         with pytest.raises(TypeError, match="0-d"):
             call(leaf(1.0))
-    with pytest.raises(TypeError, match="0-d"):
-        np.ones(1) if 1.0 in [] else list(map(float, leaf(1.0)))
 
 
 def test_conversion_to_python_numbers() -> None:
@@ -688,7 +722,7 @@ COPIES |= {f"pickle {p}": lambda t, p=p: pickle.loads(pickle.dumps(t, p)) for p 
 @pytest.mark.parametrize("data", [2.0, [1.0, 2.0], np.ones((2, 3), np.float32), np.zeros((0, 3)), [1, 2], [True], 7])
 def test_leaves_make_the_round_trip(duplicate: Callable[[Any], Any], data: Any) -> None:
     dtype = np.asarray(data).dtype
-    t = tg.Tensor(data, requires_grad=dtype.kind == "f", name="t", dims="abc"[: np.ndim(data)])
+    t = tg.Tensor(data, requires_grad=dtype.kind == "f", name="t", dims=tuple("abc"[: np.ndim(data)]))
     if t.requires_grad:
         (t * t).sum().backward()
     twin = duplicate(t)

@@ -117,7 +117,8 @@ def write_sheet(ends: Sequence[Tensor]) -> tuple[Sheet, dict[int, Any]]:
             except (TypeError, ValueError, AttributeError) as error:
                 raise TypeError(f"graph: {t.op.name} cannot be expanded to scalars: {error}") from error
             result: Any = np.empty(data.shape, object)
-            result[...] = np.asarray(numbers, object).reshape(data.shape)
+            for i, x in enumerate(np.asarray(numbers, object).flat):
+                result.flat[i] = x.item() if isinstance(x, np.ndarray) else x  # NumPy may wrap a single object
             arrays[id(t)] = result
             if t.name is not None:
                 for place in np.ndindex(*data.shape):

@@ -147,6 +147,10 @@ class Einsum(Joining):
         equation = ",".join([output, *(term for term, _ in others)]) + "->" + target
         return einsum(g, *(arg for _, arg in others), equation=equation)
 
+    def expand(self, lift: Callable[..., Value], args: Sequence[Value], params: Mapping[str, Any]) -> Value:
+        """Every product and every sum, in the order of the equation."""
+        return np.einsum(params["equation"], *args)
+
     def indices(self, shapes: Sequence[tuple[int, ...]], params: Mapping[str, Any]) -> str:
         """The equation itself."""
         return str(params["equation"])

@@ -30,7 +30,7 @@ class Tabulated(Op):
         """The elementary steps on numbers that record."""
 
         def apply(op: Op, x: Value) -> Value:
-            return op.expand(lift, (x,), {})
+            return np.asarray(op.expand(lift, (x,), {}), object)
 
         return self.steps(apply, *args, **params)
 
@@ -80,11 +80,11 @@ def _through_norm(g: Value, y: Value, x: Value, axis: Axis, keepdims: bool) -> V
 
 def _steps_softmax(apply: Rule, x: Value, axis: Axis) -> Value:
     powers = apply(e.exp, x)
-    return powers / powers.sum(axis=axis, keepdims=True)
+    return powers / np.sum(powers, axis=axis, keepdims=True)
 
 
 def _steps_logsumexp(apply: Rule, x: Value, axis: Axis, keepdims: bool) -> Value:
-    return apply(e.log, apply(e.exp, x).sum(axis=axis, keepdims=keepdims))
+    return apply(e.log, np.sum(apply(e.exp, x), axis=axis, keepdims=keepdims))
 
 
 def _steps_log_softmax(apply: Rule, x: Value, axis: Axis) -> Value:
@@ -92,7 +92,7 @@ def _steps_log_softmax(apply: Rule, x: Value, axis: Axis) -> Value:
 
 
 def _steps_norm(apply: Rule, x: Value, axis: Axis, keepdims: bool) -> Value:
-    return apply(e.sqrt, (x * x).sum(axis=axis, keepdims=keepdims))
+    return apply(e.sqrt, np.sum(x * x, axis=axis, keepdims=keepdims))
 
 
 # fmt: off

@@ -1,0 +1,198 @@
+"""The command, run as a user runs it: in a process of its own, in a folder of its own."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+HAS_GRAPHVIZ = True
+
+
+def run(*arguments: str, cwd: Path, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-X", "utf8", "-m", "tinygrad_edu", *arguments],
+        cwd=cwd,
+        env={**os.environ, **(env or {})},
+        capture_output=True,
+        encoding="utf-8",
+        timeout=120,
+        check=False,
+    )
+
+
+def one_line_and_2(result: subprocess.CompletedProcess[str], *words: str) -> None:
+    assert result.returncode == 2, result.stderr
+    assert result.stdout == ""
+    assert result.stderr.count("\n") == 1, result.stderr
+    assert "Traceback" not in result.stderr
+    for word in words:
+        assert word in result.stderr
+
+
+SCRIPT = """
+import numpy as np
+import tinygrad_edu as tg
+
+rng = np.random.default_rng(0)
+inputs = tg.Tensor(rng.normal(size=(6, 3)))
+gamma = tg.Tensor(rng.normal(size=3), requires_grad=True)
+hidden = tg.relu(inputs * gamma) + inputs
+spread = hidden.std(axis=0)
+L = (spread * spread).sum() + tg.logsumexp(hidden)
+"""
+
+
+@pytest.fixture
+def script(tmp_path: Path) -> Path:
+    path = tmp_path / "my_model.py"
+    path.write_text(SCRIPT, encoding="utf-8")
+    return path
+
+
+@pytest.mark.dot
+def test_the_note(tmp_path: Path) -> None:
+    result = run("lesson", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert result.stderr == ""
+    rows = [line for line in result.stdout.splitlines() if line.startswith("∂𝓛/∂")]
+    assert len(rows) == 11
+    for row in rows:
+        hand, numeric = (float(x) for x in re.split(r"\s{2,}", row)[-2:])
+        assert hand < 1e-15
+        assert numeric < 1e-10
+    for number in ("0.117", "1.139", "2.207", "0.386"):
+        assert f"(the note: {number})" in result.stdout
+    assert sorted(p.name for p in (tmp_path / "lesson").iterdir()) == ["backward.dot", "backward.svg", "forward.dot", "forward.svg"]
+    text = "".join(ElementTree.parse(tmp_path / "lesson" / "forward.svg").getroot().itertext())
+    for label in ("u⁽¹⁾", "h⁽²⁾", "ŷ", "𝓛", "(N, d₁)", "tanh", "sig", "bce"):
+        assert label in text
+    text = "".join(ElementTree.parse(tmp_path / "lesson" / "backward.svg").getroot().itertext())
+    for label in ("∂𝓛/∂u⁽³⁾", "∂𝓛/∂W⁽¹⁾", "∂𝓛/∂c", "⊗"):
+        assert label in text
+
+
+@pytest.mark.dot
+def test_other_sizes_and_folder(tmp_path: Path) -> None:
+    result = run("lesson", "--n", "7", "--widths", "5,4,2", "--seed", "3", "--out", "a/b", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert "N = 7, F = 5, d₁ = 4, d₂ = 2" in result.stdout
+    assert (tmp_path / "a" / "b" / "forward.svg").exists()
+
+
+@pytest.mark.dot
+def test_a_script_of_the_user(script: Path, tmp_path: Path) -> None:
+    result = run("lesson", script.name, "--out", "pictures", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    rows = {line.split()[0]: line for line in result.stdout.splitlines() if line.startswith("∂𝓛/∂")}
+    assert set(rows) == {"∂𝓛/∂γ" if "∂𝓛/∂γ" in rows else "∂𝓛/∂gamma", "∂𝓛/∂hidden", "∂𝓛/∂spread"}
+    for row in rows.values():
+        scalars, numeric = (float(x) for x in re.split(r"\s{2,}", row)[-2:])
+        assert scalars < 1e-12
+        assert numeric < 1e-8
+    assert (tmp_path / "pictures" / "backward.dot").exists()
+
+
+@pytest.mark.dot
+def test_another_tensor_of_the_script(script: Path, tmp_path: Path) -> None:
+    script.write_text(SCRIPT.replace("L =", "cost ="), encoding="utf-8")
+    assert run("lesson", "my_model.py", "--tensor", "cost", cwd=tmp_path).returncode == 0
+
+
+def test_without_any_graphviz_the_dot_text_is_written(tmp_path: Path) -> None:
+    # An empty PATH hides the program; a package of that name that cannot be imported hides the wheel.
+    hidden = tmp_path / "hidden"
+    (hidden / "bin").mkdir(parents=True)
+    code = (
+        "import importlib.util as u, sys; find = u.find_spec;"
+        "u.find_spec = lambda name, *a: None if name == 'pygraphviz' else find(name, *a);"
+        "from tinygrad_edu.cli import main; sys.exit(main(['lesson']))"
+    )
+    result = subprocess.run(
+        [sys.executable, "-X", "utf8", "-c", code],
+        cwd=tmp_path,
+        env={**os.environ, "PATH": str(hidden / "bin")},
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    assert sorted(p.name for p in (tmp_path / "lesson").iterdir()) == ["backward.dot", "forward.dot"]
+    last = result.stdout.strip().splitlines()[-1]
+    assert "Graphviz" in last
+    assert "tinygrad-edu[dot]" in last
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["lesson", "--bad"], ["--bad"]),
+        (["leson"], ["leson"]),
+        (["lesson", "--n", "0"], ["--n", "'0'"]),
+        (["lesson", "--n", "many"], ["--n", "'many'"]),
+        (["lesson", "--widths", "2,3"], ["--widths", "'2,3'", "2,3,3"]),
+        (["lesson", "--seed", "-1"], ["--seed"]),
+        (["lesson", "--tensor", "L"], ["--tensor goes with a script"]),
+        (["lesson", "nowhere.py"], ["nowhere.py", "no such file"]),
+        (["lesson", "."], ["no such file"]),
+        (["lesson", "my_model.py", "--n", "3"], ["--n goes with the note's network"]),
+        (["lesson", "my_model.py", "--tensor", "missing"], ["no Tensor missing", "hidden", "--tensor"]),
+        (["lesson", "my_model.py", "--tensor", "hidden"], ["hidden has shape (6, 3)", "scalar"]),
+    ],
+)
+def test_mistakes_are_one_line_and_leave_nothing(script: Path, tmp_path: Path, arguments: list[str], words: list[str]) -> None:
+    before = sorted(tmp_path.rglob("*"))
+    one_line_and_2(run(*arguments, cwd=tmp_path), *words)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        ("x = 1\nraise RuntimeError('no\\nluck')", ["line 2", "RuntimeError: no luck"]),
+        ("x = (", ["SyntaxError", "line 1"]),
+        ("import sys\nsys.exit(3)", ["SystemExit", "line 2"]),
+        ("x = 3", ["no Tensor L", "leaves no Tensor"]),
+        ("L = 3.0", ["no Tensor L"]),
+        ("import tinygrad_edu as tg\nL = tg.Tensor(1.0) * 2", ["L"]),
+        ("import tinygrad_edu as tg\nL = tg.Tensor(1.0)", ["L"]),
+        ("import tinygrad_edu as tg\nL = tg.argmax(tg.Tensor([1.0, 2.0], requires_grad=True))", ["L"]),
+        ("import tinygrad_edu as tg\nx = tg.Tensor([1.0, 2.0])\ny = x @ tg.Tensor([1.0])", ["line 3", "ShapeError", "inner sizes differ"]),
+        ("x = '\x00'", ["my_model.py"]),
+    ],
+)
+def test_scripts_that_fail(script: Path, tmp_path: Path, code: str, words: list[str]) -> None:
+    script.write_text(code, encoding="utf-8")
+    before = sorted(tmp_path.rglob("*"))
+    one_line_and_2(run("lesson", "my_model.py", cwd=tmp_path), "my_model.py", *words)
+    assert sorted(p for p in tmp_path.rglob("*") if "__pycache__" not in str(p)) == before
+
+
+def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine", encoding="utf-8")
+    one_line_and_2(run("lesson", "--out", "file", cwd=tmp_path), "file")
+    one_line_and_2(run("lesson", "--out", "file/below", cwd=tmp_path), "file/below")
+    assert (tmp_path / "file").read_text(encoding="utf-8") == "mine"
+
+
+def test_help_and_version(tmp_path: Path) -> None:
+    assert "lesson" in run(cwd=tmp_path).stdout
+    assert "--widths" in run("lesson", "--help", cwd=tmp_path).stdout
+    assert run("--version", cwd=tmp_path).stdout.startswith("tinygrad_edu 0.")
+
+
+def test_a_terminal_that_cannot_show_the_signs(tmp_path: Path) -> None:
+    result = subprocess.run(
+        [sys.executable, "-m", "tinygrad_edu", "lesson"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"},
+        capture_output=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    assert b"Traceback" not in result.stderr
