@@ -36,7 +36,7 @@ if __name__ == "__main__":
     print(tg.graph(L))
     print()
     for gradient in tg.backward_graph(L):
-        if gradient.kind == "gradient":
+        if gradient.kind == "gradient" and gradient.formula:
             print(f"{gradient.name:<9} = {gradient.formula}")
     print()
     print("dL/dU =", U.grad)

@@ -11,7 +11,6 @@ from xml.etree import ElementTree
 
 import pytest
 
-HAS_GRAPHVIZ = True
 
 
 def run(*arguments: str, cwd: Path, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
@@ -68,7 +67,12 @@ def test_the_note(tmp_path: Path) -> None:
         assert numeric < 1e-10
     for number in ("0.117", "1.139", "2.207", "0.386"):
         assert f"(the note: {number})" in result.stdout
-    assert sorted(p.name for p in (tmp_path / "lesson").iterdir()) == ["backward.dot", "backward.svg", "forward.dot", "forward.svg"]
+    assert sorted(p.name for p in (tmp_path / "lesson").iterdir()) == [
+        "backward.dot",
+        "backward.svg",
+        "forward.dot",
+        "forward.svg",
+    ]
     text = "".join(ElementTree.parse(tmp_path / "lesson" / "forward.svg").getroot().itertext())
     for label in ("u⁽¹⁾", "h⁽²⁾", "ŷ", "𝓛", "(N, d₁)", "tanh", "sig", "bce"):
         assert label in text
@@ -105,12 +109,12 @@ def test_another_tensor_of_the_script(script: Path, tmp_path: Path) -> None:
 
 
 def test_without_any_graphviz_the_dot_text_is_written(tmp_path: Path) -> None:
-    # An empty PATH hides the program; a package of that name that cannot be imported hides the wheel.
+    # An empty PATH hides the program, and the wheel cannot be found.
     hidden = tmp_path / "hidden"
     (hidden / "bin").mkdir(parents=True)
     code = (
-        "import importlib.util as u, sys; find = u.find_spec;"
-        "u.find_spec = lambda name, *a: None if name == 'pygraphviz' else find(name, *a);"
+        "import importlib.machinery as m, sys; find = m.PathFinder.find_spec;"
+        "m.PathFinder.find_spec = lambda name, *a: None if name == 'pygraphviz' else find(name, *a);"
         "from tinygrad_edu.cli import main; sys.exit(main(['lesson']))"
     )
     result = subprocess.run(
@@ -162,7 +166,10 @@ def test_mistakes_are_one_line_and_leave_nothing(script: Path, tmp_path: Path, a
         ("import tinygrad_edu as tg\nL = tg.Tensor(1.0) * 2", ["L"]),
         ("import tinygrad_edu as tg\nL = tg.Tensor(1.0)", ["L"]),
         ("import tinygrad_edu as tg\nL = tg.argmax(tg.Tensor([1.0, 2.0], requires_grad=True))", ["L"]),
-        ("import tinygrad_edu as tg\nx = tg.Tensor([1.0, 2.0])\ny = x @ tg.Tensor([1.0])", ["line 3", "ShapeError", "inner sizes differ"]),
+        (
+            "import tinygrad_edu as tg\nx = tg.Tensor([1.0, 2.0])\ny = x @ tg.Tensor([1.0])",
+            ["line 3", "ShapeError", "inner sizes differ"],
+        ),
         ("x = '\x00'", ["my_model.py"]),
     ],
 )

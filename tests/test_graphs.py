@@ -36,7 +36,9 @@ def test_named_level_of_the_note(values: dict[str, tg.Tensor]) -> None:
     assert [name for name, kind in kinds.items() if kind == "input"] == ["x", "y"]
     assert kinds["L"] == "loss"
     assert kinds["h1"] == "result"
-    assert {(graph.nodes[e.source].name, graph.nodes[e.target].name): e.symbols for e in graph.edges if e.target == graph["u1"].id} == {
+    assert {
+        (graph.nodes[e.source].name, graph.nodes[e.target].name): e.symbols for e in graph.edges if e.target == graph["u1"].id
+    } == {
         ("x", "u1"): ("·", "+"),
         ("W1", "u1"): ("·", "+"),
         ("b1", "u1"): ("+",),

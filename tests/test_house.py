@@ -88,6 +88,8 @@ def test_the_public_names_are_there() -> None:
 
 def test_public_functions_have_an_example() -> None:
     without = [
-        name for name in tinygrad_edu.__all__ if callable(getattr(tinygrad_edu, name)) and ">>>" not in (getattr(tinygrad_edu, name).__doc__ or "")
+        name
+        for name in tinygrad_edu.__all__
+        if callable(getattr(tinygrad_edu, name)) and ">>>" not in (getattr(tinygrad_edu, name).__doc__ or "")
     ]
     assert without == ["AnomalyError", "GradientError", "ShapeError", "elementwise"]

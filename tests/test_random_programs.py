@@ -67,10 +67,8 @@ def program(seed: int) -> tuple[tg.Tensor, list[tg.Tensor]]:
     pool = list(leaves)
     for _ in range(30):
         a = pool[rng.integers(len(pool))]
-        if rng.random() < 0.5:
-            new = UNARY[rng.integers(len(UNARY))](a)
-        else:
-            new = combine(rng, a, pool[rng.integers(len(pool))])
+        one = rng.random() < 0.5
+        new = UNARY[rng.integers(len(UNARY))](a) if one else combine(rng, a, pool[rng.integers(len(pool))])
         if new.size <= 60:
             pool.append(new)
     result = tg.tanh(sum((t.mean() for t in pool[len(leaves) :]), start=tg.Tensor(0.0)) * 0.1)

@@ -19,7 +19,7 @@ from .tensor import Tensor
 
 if TYPE_CHECKING:
     from .check.gradcheck import gradcheck
-    from .drawing import draw
+    from .drawing.draw import draw
     from .graphs import backward_graph, graph, name, pretty, scalar_gradients
 
 __version__ = "0.1.0"

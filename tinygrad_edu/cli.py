@@ -142,6 +142,8 @@ def note_lesson(options: argparse.Namespace) -> tuple[Tensor, str]:
 def script_lesson(path: str, variable: str) -> tuple[Tensor, str]:
     """A script's network: each gradient with the rule that was recorded, against the scalar level."""
     root = run_script(path, variable)
+    if not root.requires_grad:
+        raise CommandError(f"{path}: nothing that {variable} was computed from requires a gradient")
     try:
         rows = compare(root)
     except (GradientError, ValueError) as error:

@@ -295,7 +295,7 @@ def _variable(x: Any, who: str) -> Tensor:
 def _nested(y: Tensor, xs: Sequence[Tensor]) -> bool:
     """Whether y can be differentiated by anything else than xs: then the backward pass must be recorded too."""
     mine = {id(x) for x in xs if not x.inputs}
-    return any(not t.inputs and id(t) not in mine for t in topological_order([y], lambda t: t._requires_grad) if t._requires_grad)
+    return any(not t.inputs and id(t) not in mine for t in topological_order([y], requiring_grad=True) if t._requires_grad)
 
 
 class _Group:

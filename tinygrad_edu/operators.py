@@ -120,4 +120,4 @@ def _as_index(k: Any, kind: type[Record]) -> Record:
         if array.size:
             raise IndexError(f"getitem: an index must be integers or booleans, not {type(k).__name__} ({array.dtype}): {k!r:.80}")
         array = array.astype(np.intp)
-    return new(kind)._leaf(own(array, None, None))
+    return new(kind)._leaf(own(array))

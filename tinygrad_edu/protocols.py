@@ -88,8 +88,4 @@ class Protocols(Methods):
 
 def apply_as(kind: type[T], op: Op, operands: Sequence[Any], params: Mapping[str, Any]) -> T:
     """``op(*operands, **params)``, recorded, whatever the operands are."""
-    inputs = tuple(operand(x, op, kind) for x in operands)
-    for x, t in zip(operands, inputs, strict=True):
-        if t is NotImplemented:
-            raise TypeError(f"{op.name}: {type(x).__name__} is not a number, an array or a Tensor: {x!r:.80}")
-    return record(op, inputs, params)
+    return record(op, tuple([x if isinstance(x, kind) else operand(x, op, kind) for x in operands]), params)

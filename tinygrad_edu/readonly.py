@@ -22,17 +22,19 @@ class ReadOnlyArray(np.ndarray[Any, np.dtype[Any]]):
     def __setitem__(self, key: Any, value: Any) -> NoReturn:
         raise ValueError(HOW_TO_ASSIGN)
 
-    def __iadd__(self, other: Any) -> Any:  # type: ignore[misc]  # a new array, on purpose
-        return self + other
+    # In place means a new array here, which the assignment to ``t.data`` then copies.
 
-    def __isub__(self, other: Any) -> Any:  # type: ignore[misc]  # a new array, on purpose
-        return self - other
+    def __iadd__(self, other: Any) -> Any:  # type: ignore[misc]  # see above
+        return np.add(self.view(np.ndarray), other)
 
-    def __imul__(self, other: Any) -> Any:  # type: ignore[misc]  # a new array, on purpose
-        return self * other
+    def __isub__(self, other: Any) -> Any:  # type: ignore[misc]  # see above
+        return np.subtract(self.view(np.ndarray), other)
 
-    def __itruediv__(self, other: Any) -> Any:  # type: ignore[misc]  # a new array, on purpose
-        return self / other
+    def __imul__(self, other: Any) -> Any:  # type: ignore[misc]  # see above
+        return np.multiply(self.view(np.ndarray), other)
+
+    def __itruediv__(self, other: Any) -> Any:  # type: ignore[misc]  # see above
+        return np.divide(self.view(np.ndarray), other)
 
 
 def read_only(array: Any) -> ReadOnlyArray:

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self, TypeAlias, TypeVar
 
 import numpy as np
@@ -26,9 +25,12 @@ else:
     TensorLike = Any
 
 T = TypeVar("T", bound="Record")
-NO_PARAMS: Mapping[str, Any] = MappingProxyType({})
+NO_PARAMS: Mapping[str, Any] = {}
 LITERALS = frozenset((float, int, bool))
-new = object.__new__
+# What an operator takes, or refuses with a message of its own; other types may know better what to do with a Tensor.
+OPERANDS = (float, int, np.ndarray, np.generic, list, tuple, complex, str, bytes, type(None))
+# Names of this module are found faster than attributes of another.
+new, ndarray, generic = object.__new__, np.ndarray, np.generic
 
 
 class Record:
@@ -80,9 +82,13 @@ class Record:
     def data(self, value: TensorLike) -> None:
         if self.inputs:
             raise ValueError(f"{self._called()} is a result (of {self.op.name}): only a leaf can be given new numbers.")
-        array = own(value, self.dtype, self.name)
-        if array.shape != self.shape:
+        array, before = own(value, None, self.name or "Tensor"), self._data
+        if array.shape != before.shape:
             raise ShapeError(f"{self._called()} has shape {self.shape}: it cannot be given numbers of shape {array.shape}.")
+        if array.dtype is not before.dtype:
+            if not np.can_cast(array.dtype, self._data.dtype, "same_kind"):
+                raise TypeError(f"{self._called()} holds {self.dtype}: it cannot be given {array.dtype}.")
+            array = array.astype(self._data.dtype)
         self._data = array
 
     @property
@@ -103,7 +109,8 @@ class Record:
     @property
     def shape(self) -> tuple[int, ...]:
         """The size of each axis; () for a scalar."""
-        return np.shape(self._data)
+        data = self._data
+        return () if type(data) in LITERALS else data.shape
 
     @property
     def ndim(self) -> int:
@@ -173,26 +180,32 @@ class Record:
 
 def record(op: Op, inputs: tuple[T, ...], params: Mapping[str, Any] = NO_PARAMS) -> T:
     """The one place where a node is made: ``y = op(*inputs)``, remembered."""
-    args = tuple([t._data for t in inputs])
+    if len(inputs) == 2:  # most operations: spelled out, this is the fastest way to make a node
+        left, right = inputs
+        args: tuple[Any, ...] = (left._data, right._data)
+        requires_grad = left._requires_grad or right._requires_grad
+    else:
+        args = tuple([x._data for x in inputs])
+        requires_grad = True in [x._requires_grad for x in inputs]
     try:
         if MODES.get() and is_watching():
             value = explain.checked_forward(op, inputs, args, params)
         else:
-            value = op.forward(*args, **params)
+            value = op.forward(*args, **params) if params else op.forward(*args)
     except Exception as error:
         raise explain.explain(op, inputs, params, error) from None
-    if type(value) is np.ndarray:
-        if not value.shape:
-            value = value[()]
-    elif not isinstance(value, np.generic):
-        value = np.asarray(value)[()]
+    if type(value) is not ndarray:
+        if not isinstance(value, generic):
+            value = np.asarray(value)[()]
+    elif not value.shape:
+        value = value[()]
     t: T = new(type(inputs[0]))
     t._data = value
     t.op = op
     t.inputs = inputs
     t.args = args
     t.params = params
-    t._requires_grad = op.differentiable and True in [x._requires_grad for x in inputs]
+    t._requires_grad = requires_grad and op.differentiable
     t._retains_grad = False
     t.name = t.dims = t.grad = None
     if MODES.get() and not is_recording():
@@ -204,28 +217,27 @@ def record(op: Op, inputs: tuple[T, ...], params: Mapping[str, Any] = NO_PARAMS)
 def binary(op: Op, left: Any, right: Any) -> Any:
     """``left op right``, one of them a Tensor; NotImplemented for what only the other side may understand."""
     if not isinstance(left, Record):
+        if not isinstance(left, OPERANDS):
+            return NotImplemented
         left = operand(left, op, type(right))
     elif not isinstance(right, Record):
+        if not isinstance(right, OPERANDS):
+            return NotImplemented
         right = operand(right, op, type(left))
-    if left is NotImplemented or right is NotImplemented:
-        return NotImplemented
     return record(op, (left, right))
 
 
 def operand(value: Any, op: Op, kind: type[T]) -> T:
-    """An operand as a Tensor; NotImplemented for a foreign object. A Python number stays one: it adapts its dtype."""
+    """An operand as a Tensor. A Python number stays one: it adapts to the dtype of the other operands."""
     if isinstance(value, kind):
         return value
     if type(value) in LITERALS:
         return new(kind)._leaf(value)
-    if value is None or isinstance(value, (str, bytes, complex, np.ndarray, np.generic, list, tuple)):
-        return new(kind)._leaf(own(value, None, None, op))
-    return NotImplemented  # type: ignore[no-any-return]  # the caller hands it on to Python
+    return new(kind)._leaf(own(value, None, f"{op.name}: operand"))
 
 
-def own(data: Any, dtype: Any, name: str | None, op: Op | None = None) -> Any:
+def own(data: Any, dtype: Any = None, who: str = "Tensor") -> Any:
     """A copy of the data that only the Tensor holds: an ndarray, or a NumPy scalar for shape ()."""
-    who = f"{op.name}: operand" if op is not None else f"Tensor {name}" if name is not None else "Tensor"
     if isinstance(data, Record):
         raise TypeError(
             f"{who}: the data is a Tensor already, and would lose its record.\n  Try: the Tensor itself, or .detach()"

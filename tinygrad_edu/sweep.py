@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 Array = Any  # an ndarray or a NumPy scalar, or a Tensor when the backward pass is recorded
 
 
-def topological_order(roots: Iterable[Tensor], follow: Callable[[Tensor], bool] | None = None) -> list[Tensor]:
-    """All ancestors of the roots, each after its inputs; only those that ``follow`` accepts.
+def topological_order(roots: Iterable[Tensor], requiring_grad: bool = False) -> list[Tensor]:
+    """All ancestors of the roots, each after its inputs; or only those that require a gradient.
 
     Depth first, without recursion: the stack holds each node with the iterator over its inputs.
     """
@@ -35,7 +35,7 @@ def topological_order(roots: Iterable[Tensor], follow: Callable[[Tensor], bool] 
         while stack:
             node, inputs = stack[-1]
             for t in inputs:
-                if id(t) not in seen and (follow is None or follow(t)):
+                if id(t) not in seen and (t._requires_grad or not requiring_grad):
                     seen.add(id(t))
                     if t.inputs:
                         stack.append((t, iter(t.inputs)))
@@ -91,21 +91,21 @@ def sweep(
             finished[id(node)] = g
         if not node.inputs:
             continue
-        op = node.op
+        vjp, params = node.op.vjp, node.params
         y, args = (node, node._inputs_as_recorded()) if record else (node._data, node.args)
         for i, parent in enumerate(node.inputs):
             key = id(parent)
             if key not in active:
                 continue
-            part = op.vjp(i, g, y, args, node.params)
+            part = vjp(i, g, y, args, params)
             if part is None:
                 continue
-            if part.shape != parent._data.shape or part.dtype != parent._data.dtype:
-                part = onto(part, parent._data.shape, parent._data.dtype)
+            x = parent._data
+            if part.shape != x.shape or part.dtype is not x.dtype:
+                part = onto(part, x.shape, x.dtype)
             if watch is not None:
                 watch(node, i, part)
-            before = grads.get(key)
-            grads[key] = part if before is None else before + part
+            grads[key] = grads[key] + part if key in grads else part
     return finished
 
 
@@ -113,10 +113,9 @@ def onto(g: Array, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
     """Un-broadcast: what the forward pass repeated or promoted, the backward pass adds up and casts back."""
     if g.shape != shape:
         extra = len(g.shape) - len(shape)
-        repeated = [extra + a for a, size in enumerate(shape) if size == 1 and g.shape[extra + a] != 1]
-        axes = (*range(extra), *repeated)
+        axes = [*range(extra), *[extra + a for a, size in enumerate(shape) if size == 1 != g.shape[extra + a]]]
         if axes:
-            g = total(g, axis=axes if len(axes) > 1 else axes[0], keepdims=False)
+            g = total(g, axis=tuple(axes) if len(axes) > 1 else axes[0], keepdims=False)
         if g.shape != shape:
             g = g.reshape(shape)
     if g.dtype != dtype:

@@ -64,7 +64,7 @@ class Tensor(Protocols):
         dims: str | Sequence[str] | None = None,
         dtype: Any = None,
     ) -> None:
-        array = own(data, dtype, name)
+        array = own(data, dtype, f"Tensor {name}" if name is not None else "Tensor")
         self._leaf(array, name)
         if dims is not None:
             self.dims = _parse_dims(dims, array.shape, name)
@@ -92,7 +92,7 @@ class Tensor(Protocols):
         record stays usable; a second call adds the same amount again.
         """
         seed = seed_for(self, gradient)
-        order = topological_order([self], lambda t: t._requires_grad)
+        order = topological_order([self], requiring_grad=True)
         wanted = {id(t): t for t in order if not t.inputs or t._retains_grad}
         active = {id(t) for t in order}
         found = run_sweep(order, active, wanted, {id(self): seed})
@@ -174,13 +174,13 @@ def seed_for(root: Tensor, gradient: TensorLike | None) -> Any:
             why = "no leaf that it was computed from has requires_grad=True"
         raise GradientError(f"backward: {root._called()} has nothing to differentiate: {why}.")
     if gradient is None:
-        if root.size != 1 or root.shape:
+        if root.shape:
             raise GradientError(
                 f"backward: {root._called()} is not a scalar: its shape is {root.shape}.\n"
                 "  Try: .sum().backward() or .mean().backward(), or pass gradient= of the same shape"
             )
         return root._data.dtype.type(1)
-    seed = gradient._data if isinstance(gradient, Tensor) else own(gradient, None, "gradient")
+    seed = gradient._data if isinstance(gradient, Tensor) else own(gradient, None, "backward: gradient")
     if np.shape(seed) != root.shape:
         raise ShapeError(f"backward: gradient has shape {np.shape(seed)}, {root._called()} has {root.shape}: they must be equal.")
     return seed.astype(root.dtype)

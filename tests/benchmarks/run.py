@@ -18,7 +18,7 @@ import numpy as np
 from imports import cost
 from moons import ENGINES, NOTEBOOK
 from network import CONTENDERS, SIZES
-from turns import ROOT, Contender, Result, agree, race
+from turns import ROOT, Result, race
 
 HEAPS = {
     "warm": "warm heap (a 31 MiB block was freed first, so glibc keeps freed memory)",
@@ -33,12 +33,12 @@ def main() -> None:
     parser.add_argument("--dtype", choices=["float64", "float32"], default="float64")
     parser.add_argument("--heap", choices=list(HEAPS), default="warm")
     parser.add_argument("--only", metavar="WORD", help=f"the tables whose title has this word: {', '.join(SIZES)}, moons, import")
-    parser.add_argument("--compare", type=Path, metavar="DIR", help="also race the tinygrad_edu in this folder, another checkout")
+    parser.add_argument("--compare", type=Path, metavar="DIR", action="append", default=[], help="also another checkout")
     options = parser.parse_args()
 
     print(f"Python {platform.python_version()}, NumPy {np.__version__}, {os.cpu_count()} cores, BLAS threads: {options.threads}")
     print(f"{options.dtype}, {HEAPS[options.heap]}, garbage collector on")
-    ours = {"": ROOT} | ({f" in {options.compare}": options.compare.resolve()} if options.compare else {})
+    ours = {"": ROOT} | {f" in {folder}": folder.resolve() for folder in options.compare}
 
     for size in SIZES:
         if wanted(options.only, f"network {size}") and not (options.quick and size.startswith("N=1024")):

@@ -228,6 +228,7 @@ def test_grad_of_a_function_under_no_grad_is_never_a_silent_zero() -> None:
     """The derivative of x² at 3 is 6; an error is right too, 0 is not."""
     with tg.no_grad(), contextlib.suppress(tg.GradientError):
         assert tg.grad(lambda x: x * x)(3.0).item() == 6.0
+        assert tg.hessian(lambda x: (x * x * x).sum())([2.0]).tolist() == [[12.0]]
 
 
 # ---- an exception in the middle of backward ----------------------------------------------------------------------
@@ -824,6 +825,36 @@ def test_asynchronous_generators_and_context_managers() -> None:
         return seen
 
     assert asyncio.run(main()) == [(False, True)] * 3 + [True, False, True]
+
+
+def test_enable_grad_inside_no_grad() -> None:
+    with tg.no_grad():
+        with tg.enable_grad():
+            assert records()
+            with tg.no_grad():
+                assert not records()
+            assert records()
+        assert not records()
+
+        @tg.enable_grad()
+        def step() -> bool:
+            return records()
+
+        assert step()
+        assert not records()
+    assert records()
+
+    def steps() -> Iterator[bool]:
+        with tg.enable_grad():
+            while True:
+                yield records()
+
+    with tg.no_grad():
+        walk = steps()
+        assert next(walk) is True
+        assert not records()
+        walk.close()
+        assert not records()
 
 
 def test_one_no_grad_object_entered_twice() -> None:

@@ -541,7 +541,7 @@ def test_the_mean_of_nothing_is_nan_with_a_warning(name: str) -> None:
         x = leaf(np.zeros(shape))
         with pytest.warns(RuntimeWarning) as warned:
             y = getattr(x, name)(axis=axis)
-        assert any(re.search("empty slice|freedom", str(w.message)) for w in warned), [str(w.message) for w in warned]
+        assert any(re.search("empty slice|freedom|invalid value", str(w.message)) for w in warned)
         assert y.shape == np.zeros(shape).sum(axis=axis).shape
         assert np.isnan(y.numpy()).all()
         with np.errstate(all="ignore"):

@@ -10,6 +10,8 @@ import numpy as np
 
 from ..gradients import gradients
 from ..graphs import backward_graph, pretty, pretty_dim, replay, scalar_gradients, swept
+from ..graphs.dims import propagate
+from ..sweep import topological_order
 from ..tensor import Tensor
 
 SAMPLED = 64  # entries of a large tensor that are checked by finite differences
@@ -61,6 +63,7 @@ def compare(
     else:
         chosen = [by_name[name] for name in others if name in by_name]
     rng = np.random.default_rng(seed)
+    letters = propagate(topological_order([root]))
     rows = []
     for t, g in zip(chosen, gradients(root, chosen), strict=True):
         name = str(t.name)
@@ -72,7 +75,7 @@ def compare(
             Row(
                 of=name,
                 formula=(formulas or {}).get(name, ""),
-                shape=shape_text(t),
+                shape=shape_text(t, letters[id(t)]),
                 by_hand=None if other is None else _largest(engine - other),
                 numeric=_largest(np.array([engine[place] for place in places]) - numeric),
                 sampled=len(places),
@@ -87,8 +90,6 @@ def _largest(difference: Any) -> float:
 
 
 def _by_scalars(root: Tensor, targets: Sequence[Tensor]) -> dict[str, Any]:
-    from ..sweep import topological_order
-
     if sum(t.size for t in topological_order([root])) > SCALARS:
         return {}
     try:
@@ -129,12 +130,12 @@ def finite_differences(root: Tensor, target: Tensor, places: Sequence[tuple[int,
     )
 
 
-def shape_text(t: Tensor) -> str:
-    """The shape with its letters where the user gave some: (N, d₁) = (4, 3)."""
-    if t.dims:
-        letters = ", ".join(pretty_dim(letter) for letter in t.dims)
-        return f"({letters}{',' if len(t.dims) == 1 else ''}) = {t.shape}"
-    return str(t.shape)
+def shape_text(t: Tensor, letters: Sequence[str | None]) -> str:
+    """The shape, with its letters where there are some: (N, d₁) = (4, 3)."""
+    if not any(letters):
+        return str(t.shape)
+    parts = ", ".join(str(n) if letter is None else pretty_dim(letter) for letter, n in zip(letters, t.shape, strict=True))
+    return f"({parts}{',' if t.ndim == 1 else ''}) = {t.shape}"
 
 
 def as_table(rows: Sequence[Row], root: str, other: str) -> str:

@@ -51,9 +51,10 @@ def slope(f: Callable[[float], Array], step: float, rtol: float, magnitude: floa
 
 def kink(f: Callable[[float], float], step: float) -> tuple[float, float] | None:
     """The slopes on the left and on the right of 0, if they stay apart as the step gets shorter."""
-    gaps = []
-    for h in (step / SHORTER, step / SHORTER**2):
-        middle = f(0.0)
-        left, right = (middle - f(-h)) / h, (f(h) - middle) / h
-        gaps.append(abs(right - left))
-    return (left, right) if gaps[1] > 0.5 * gaps[0] > 1e-3 * (abs(left) + abs(right)) else None
+    middle = f(0.0)
+    slopes = [((middle - f(-h)) / h, (f(h) - middle) / h) for h in (step / SHORTER, step / SHORTER**2)]
+    (left, right), (near_left, near_right) = slopes
+    gap, near_gap = abs(right - left), abs(near_right - near_left)
+    # A smooth function halves the gap with the step, a jump doubles it; rounding makes a small one.
+    stays = gap / 2 < near_gap < 2 * gap and near_gap > 1e-3 * (abs(near_left) + abs(near_right))
+    return (near_left, near_right) if stays else None

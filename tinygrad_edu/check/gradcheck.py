@@ -11,6 +11,7 @@ import numpy as np
 
 from ..gradients import gradients, jvp, vjp
 from ..methods import join
+from ..modes import enable_grad
 from ..record import TensorLike, own
 from ..tensor import Tensor
 from .differences import STEP, Array, kink, slope
@@ -107,8 +108,8 @@ def gradcheck(
         Check ``J v`` and ``uᵀ J v`` for this many random u and v, instead of every entry. By default every entry, and
         8 directions where the Jacobian has more than 1000 rows and columns.
     eps : float, optional
-        The step for a number x is ``h = eps max(1, |x|)``. By default 2⁻¹⁰, next to (2.2e-16)^(1/5), where the error
-        h⁴ of the extrapolated differences and their rounding error 2.2e-16 / h balance.
+        The step for a number x is ``h = eps max(1, |x|)``, with the next power of two for the maximum. By default 2⁻¹⁰,
+        near (2.2e-16)^(1/5), where the error h⁴ of the extrapolated differences balances their rounding, 2.2e-16 / h.
     rtol : float
         Allowed difference, relative to the entry.
     atol : float, optional
@@ -165,7 +166,18 @@ def gradcheck(
     if eps is not None and not eps > 0:
         raise ValueError(f"gradcheck: eps={eps}: a step is larger than 0.")
     options = _Options(modes, directions, STEP if eps is None else eps, rtol, atol, np.random.default_rng(seed))
-    g, xs = _variables(f, inputs if isinstance(inputs, (list, tuple)) else [inputs])
+    arguments: list[Any] = list(inputs) if isinstance(inputs, (list, tuple)) else [inputs]
+    with enable_grad():
+        rows = _rows(f, arguments, order, options)
+    report = GradcheckReport(tuple(rows))
+    if not report:
+        raise GradcheckError(_message(report), report)
+    return report
+
+
+def _rows(f: Function, inputs: Sequence[TensorLike], order: int, options: _Options) -> list[Row]:
+    """The rows of each order, up to the first that is wrong."""
+    g, xs = _variables(f, inputs)
     parts = [("y", g(*xs).shape)]
     rows: list[Row] = []
     magnitude = 0.0
@@ -178,10 +190,7 @@ def gradcheck(
         magnitude = max(magnitude, np.max(np.abs(y.data), initial=0.0)) * np.max(np.abs(v.data), initial=0.0)
         parts = [(f"d{x.name}", x.shape) for x in xs]
         g, xs = _pullback(g), [*xs, v]
-    report = GradcheckReport(tuple(rows))
-    if not report:
-        raise GradcheckError(_message(report), report)
-    return report
+    return rows
 
 
 def _variables(f: Function, inputs: Sequence[TensorLike]) -> tuple[Function, list[Tensor]]:
@@ -217,7 +226,8 @@ def _pullback(f: Function) -> Function:
     """``(x, v) ↦ vᵀ J(x)``: the gradients of all x, one after the other."""
 
     def g(*args: Tensor) -> Tensor:
-        *xs, v = args
+        # A gradient inside f would take a Tensor that requires none for a constant.
+        *xs, v = [x if x.requires_grad else Tensor(x.numpy(), requires_grad=True, name=x.name, dims=x.dims) for x in args]
         found = gradients(f(*xs), xs, gradient=v, create_graph=True, unused="zero")
         return found[0] if len(found) == 1 else join([x.ravel() for x in found], 0)
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from ..ops import elementwise as e
 from ..ops import selection as s
-from ..record import TensorLike
+from ..record import TensorLike, record
 from ..tensor import Tensor, apply, as_tensor
 from .implements import implements
 
@@ -99,7 +99,7 @@ def negative(x: TensorLike) -> Tensor:
     >>> tg.negative(2.0)
     Tensor(-2., op='negative')
     """
-    return apply(e.negative, x)
+    return record(e.negative, (as_tensor(x),))
 
 
 def abs(x: TensorLike) -> Tensor:
@@ -108,7 +108,7 @@ def abs(x: TensorLike) -> Tensor:
     >>> tg.abs([-2.0, 3.0])
     Tensor([2., 3.], op='abs')
     """
-    return apply(e.abs, x)
+    return record(e.abs, (as_tensor(x),))
 
 
 def square(x: TensorLike) -> Tensor:
@@ -117,7 +117,7 @@ def square(x: TensorLike) -> Tensor:
     >>> tg.square(3.0)
     Tensor(9., op='square')
     """
-    return apply(e.square, x)
+    return record(e.square, (as_tensor(x),))
 
 
 def sqrt(x: TensorLike) -> Tensor:
@@ -126,7 +126,7 @@ def sqrt(x: TensorLike) -> Tensor:
     >>> tg.sqrt(9.0)
     Tensor(3., op='sqrt')
     """
-    return apply(e.sqrt, x)
+    return record(e.sqrt, (as_tensor(x),))
 
 
 def exp(x: TensorLike) -> Tensor:
@@ -135,7 +135,7 @@ def exp(x: TensorLike) -> Tensor:
     >>> tg.exp(0.0)
     Tensor(1., op='exp')
     """
-    return apply(e.exp, x)
+    return record(e.exp, (as_tensor(x),))
 
 
 def expm1(x: TensorLike) -> Tensor:
@@ -144,7 +144,7 @@ def expm1(x: TensorLike) -> Tensor:
     >>> tg.expm1(1e-20)
     Tensor(1.e-20, op='expm1')
     """
-    return apply(e.expm1, x)
+    return record(e.expm1, (as_tensor(x),))
 
 
 def log(x: TensorLike) -> Tensor:
@@ -153,7 +153,7 @@ def log(x: TensorLike) -> Tensor:
     >>> tg.log(1.0)
     Tensor(0., op='log')
     """
-    return apply(e.log, x)
+    return record(e.log, (as_tensor(x),))
 
 
 def log1p(x: TensorLike) -> Tensor:
@@ -162,7 +162,7 @@ def log1p(x: TensorLike) -> Tensor:
     >>> tg.log1p(1e-20)
     Tensor(1.e-20, op='log1p')
     """
-    return apply(e.log1p, x)
+    return record(e.log1p, (as_tensor(x),))
 
 
 def sin(x: TensorLike) -> Tensor:
@@ -171,7 +171,7 @@ def sin(x: TensorLike) -> Tensor:
     >>> tg.sin(0.0)
     Tensor(0., op='sin')
     """
-    return apply(e.sin, x)
+    return record(e.sin, (as_tensor(x),))
 
 
 def cos(x: TensorLike) -> Tensor:
@@ -180,7 +180,7 @@ def cos(x: TensorLike) -> Tensor:
     >>> tg.cos(0.0)
     Tensor(1., op='cos')
     """
-    return apply(e.cos, x)
+    return record(e.cos, (as_tensor(x),))
 
 
 def tan(x: TensorLike) -> Tensor:
@@ -189,7 +189,7 @@ def tan(x: TensorLike) -> Tensor:
     >>> tg.tan(0.0)
     Tensor(0., op='tan')
     """
-    return apply(e.tan, x)
+    return record(e.tan, (as_tensor(x),))
 
 
 def sinh(x: TensorLike) -> Tensor:
@@ -198,7 +198,7 @@ def sinh(x: TensorLike) -> Tensor:
     >>> tg.sinh(0.0)
     Tensor(0., op='sinh')
     """
-    return apply(e.sinh, x)
+    return record(e.sinh, (as_tensor(x),))
 
 
 def cosh(x: TensorLike) -> Tensor:
@@ -207,7 +207,7 @@ def cosh(x: TensorLike) -> Tensor:
     >>> tg.cosh(0.0)
     Tensor(1., op='cosh')
     """
-    return apply(e.cosh, x)
+    return record(e.cosh, (as_tensor(x),))
 
 
 def tanh(x: TensorLike) -> Tensor:
@@ -216,7 +216,7 @@ def tanh(x: TensorLike) -> Tensor:
     >>> tg.tanh(0.0)
     Tensor(0., op='tanh')
     """
-    return apply(e.tanh, x)
+    return record(e.tanh, (as_tensor(x),))
 
 
 def arctan(x: TensorLike) -> Tensor:
@@ -225,7 +225,7 @@ def arctan(x: TensorLike) -> Tensor:
     >>> tg.arctan(0.0)
     Tensor(0., op='arctan')
     """
-    return apply(e.arctan, x)
+    return record(e.arctan, (as_tensor(x),))
 
 
 def sigmoid(x: TensorLike) -> Tensor:
@@ -234,7 +234,7 @@ def sigmoid(x: TensorLike) -> Tensor:
     >>> tg.sigmoid([0.0, -1000.0])
     Tensor([0.5, 0. ], op='sigmoid')
     """
-    return apply(e.sigmoid, x)
+    return record(e.sigmoid, (as_tensor(x),))
 
 
 def log_sigmoid(x: TensorLike) -> Tensor:
@@ -243,7 +243,7 @@ def log_sigmoid(x: TensorLike) -> Tensor:
     >>> tg.log_sigmoid(-1000.0)
     Tensor(-1000., op='log_sigmoid')
     """
-    return apply(e.log_sigmoid, x)
+    return record(e.log_sigmoid, (as_tensor(x),))
 
 
 def softplus(x: TensorLike) -> Tensor:
@@ -252,7 +252,7 @@ def softplus(x: TensorLike) -> Tensor:
     >>> tg.softplus(1000.0)
     Tensor(1000., op='softplus')
     """
-    return apply(e.softplus, x)
+    return record(e.softplus, (as_tensor(x),))
 
 
 def relu(x: TensorLike) -> Tensor:
@@ -261,7 +261,7 @@ def relu(x: TensorLike) -> Tensor:
     >>> tg.relu([-1.0, 2.0])
     Tensor([0., 2.], op='relu')
     """
-    return apply(e.relu, x)
+    return record(e.relu, (as_tensor(x),))
 
 
 def silu(x: TensorLike) -> Tensor:
@@ -270,7 +270,7 @@ def silu(x: TensorLike) -> Tensor:
     >>> tg.silu(0.0)
     Tensor(0., op='silu')
     """
-    return apply(e.silu, x)
+    return record(e.silu, (as_tensor(x),))
 
 
 def gelu(x: TensorLike) -> Tensor:
@@ -279,7 +279,7 @@ def gelu(x: TensorLike) -> Tensor:
     >>> tg.gelu(0.0)
     Tensor(0., op='gelu')
     """
-    return apply(e.gelu, x)
+    return record(e.gelu, (as_tensor(x),))
 
 
 def selu(x: TensorLike) -> Tensor:
@@ -288,7 +288,7 @@ def selu(x: TensorLike) -> Tensor:
     >>> tg.selu(0.0)
     Tensor(0., op='selu')
     """
-    return apply(e.selu, x)
+    return record(e.selu, (as_tensor(x),))
 
 
 def leaky_relu(x: TensorLike, slope: TensorLike = 0.01) -> Tensor:

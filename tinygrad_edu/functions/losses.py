@@ -59,23 +59,7 @@ def binary_cross_entropy(probability: TensorLike, target: TensorLike) -> Tensor:
     0.1165338...
     """
     p, y = _same_shape("binary_cross_entropy", probability, target)
-    with np.errstate(invalid="ignore"):  # the check below says it better
-        errors = record(e.bce, (p, y))
-    if p.size and not np.minimum.reduce(errors._data, None) >= 0:
-        _check_probabilities(p, y)
-    return errors.mean()
-
-
-def _check_probabilities(p: Tensor, y: Tensor) -> None:
-    """A cross entropy is never negative: when it is, or is NaN, look for the number that cannot be a probability."""
-    for x, word in ((p, "probability"), (y, "target")):
-        outside = (x._data < 0) | (x._data > 1)
-        if np.any(outside):
-            value = np.asarray(x._data)[np.unravel_index(int(np.argmax(outside)), x.shape)]
-            raise ValueError(
-                message(e.bce, (p, y), f"{word} {value} is not between 0 and 1", "ŷ and y are probabilities.")
-                + "\n  Try: tg.binary_cross_entropy_with_logits(u, y)   when u are scores before the sigmoid"
-            )
+    return record(e.bce, (p, y)).mean()
 
 
 def binary_cross_entropy_with_logits(logits: TensorLike, target: TensorLike) -> Tensor:

@@ -11,10 +11,9 @@ from ..tensor import Tensor
 _SUPERSCRIPT = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 _SUBSCRIPT = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 _ACCENTS = {"hat": "\u0302", "bar": "\u0304", "tilde": "\u0303"}
-_GREEK = {
-    word: unicodedata.lookup(f"GREEK SMALL LETTER {word.upper()}")
-    for word in ["alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa", "mu", "nu", "xi", "pi", "rho", "sigma", "tau", "phi", "chi", "psi", "omega"]
-} | {"lambda_": "λ", "lam": "λ"}
+_LETTERS = """alpha beta gamma delta epsilon zeta eta theta iota kappa mu nu xi pi rho sigma tau phi chi psi omega"""
+_GREEK = {word: unicodedata.lookup(f"GREEK SMALL LETTER {word.upper()}") for word in _LETTERS.split()}
+_GREEK |= {"lambda_": "λ", "lam": "λ"}
 
 
 def pretty(name: str) -> str:

@@ -183,8 +183,8 @@ def scalar_gradients(root: Tensor, targets: Sequence[Tensor]) -> list[np.ndarray
     >>> tg.scalar_gradients((w * w).sum(), [w])[0]
     array([2., 4.])
     """
-    if root.shape:
-        raise ValueError(f"scalar_gradients: the root has shape {root.shape}: it must be a scalar.")
+    if root.shape or root.dtype.kind != "f":
+        raise ValueError(f"scalar_gradients: the root is {root.dtype} of shape {root.shape}: it must be one float.")
     sheet, arrays = write_sheet([root])
     active = [False] * len(sheet.values)  # the numbers that change when a target does
     for t in targets:

@@ -6,6 +6,7 @@ from.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -56,20 +57,12 @@ def _sum(x: Value, axis: int | tuple[int, ...] | None, keepdims: bool) -> Value:
 
 
 def _mean(x: Value, axis: int | tuple[int, ...] | None, keepdims: bool) -> Value:
-    if x.dtype == object:
-        return _sum(x, axis, keepdims) / count(x.shape, axis)
-    if not x.size:
-        return np.mean(x, axis=axis, keepdims=keepdims)  # NaN, with NumPy's warning
-    y = _sum(x, axis, keepdims) / count(x.shape, axis)
-    return y.astype(x.dtype) if x.dtype.kind == "f" and y.dtype != x.dtype else y
+    return _sum(x, axis, keepdims) / count(x.shape, axis)
 
 
 def count(shape: tuple[int, ...], axis: int | tuple[int, ...] | None) -> int:
     """How many numbers a reduction of this shape over these axes takes together."""
-    n = 1
-    for a in range(len(shape)) if axis is None else axis if isinstance(axis, tuple) else (axis,):
-        n *= shape[a]
-    return n
+    return math.prod(shape if axis is None else [shape[a] for a in (axis if isinstance(axis, tuple) else (axis,))])
 
 
 def _spread(g: Value, x: Value, axis: int | tuple[int, ...] | None, keepdims: bool) -> Value:
@@ -157,6 +150,7 @@ class Einsum(Joining):
 
 
 ALPHABET = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
 
 def _to_mean(g: Value, y: Value, x: Value, axis: int | tuple[int, ...] | None, keepdims: bool) -> Value:
     return _spread(g / count(x.shape, axis), x, axis, keepdims)

@@ -36,13 +36,9 @@ class Elementwise(Op):
     def vjp(self, i: int, g: Value, y: Value, args: Sequence[Value], params: Mapping[str, Any]) -> Value:
         """``g ∗ ∂y/∂args[i]``."""
         partial = self.partials[i]
-        if partial == 1:
-            return g
-        if partial == -1:
-            return -g
-        if partial is None:
-            return None
-        return g * partial(y, *args, **params)  # type: ignore[operator]  # only functions are left here
+        if callable(partial):
+            return g * partial(y, *args, **params)
+        return None if partial is None else g if partial == 1 else -g
 
     def indices(self, shapes: Sequence[tuple[int, ...]], params: Mapping[str, Any]) -> str:
         """``y_ij = f(a_ij, b_j)``: an axis that is missing or has size 1 carries no index."""
@@ -81,6 +77,8 @@ def _zeros(a: Value, b: Value) -> Value:
 
 
 def _xdivy(a: Value, b: Value) -> Value:
+    if np.logical_and.reduce(b, None):
+        return a / b
     return np.divide(a, b, out=_zeros(a, b), where=a != 0)
 
 
@@ -134,7 +132,17 @@ def _gelu_partial(y: Value, x: Value) -> Value:
 
 
 def _bce(p: Value, t: Value) -> Value:
-    # 0 · log 0 counts as 0: where the label rules an outcome out, its probability does not matter.
+    with np.errstate(divide="ignore", invalid="ignore"):
+        y = -(t * np.log(p) + (1 - t) * np.log1p(-p))
+    return y if np.minimum.reduce(y, None, initial=0) >= 0 else _bce_at_the_ends(p, t)
+
+
+def _bce_at_the_ends(p: Value, t: Value) -> Value:
+    """The same where 0 · log 0 counts as 0: where the label rules an outcome out, its probability does not matter."""
+    for x, word in ((p, "probability"), (t, "target")):
+        outside = np.ravel((x < 0) | (x > 1))
+        if np.any(outside):
+            raise ValueError(f"{word} {np.ravel(x)[np.argmax(outside)]} is not between 0 and 1")
     log_p = np.log(p, out=_zeros(p, t), where=t != 0)
     log_q = np.log1p(-p, out=_zeros(p, t), where=t != 1)
     return -(t * log_p + (1 - t) * log_q)

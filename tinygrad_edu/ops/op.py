@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
+from numpy import ndarray
+
 # An argument of a rule: an ndarray, a Tensor or a symbol. Its static type is open on purpose.
 Value = Any
 Rule = Callable[..., Value]
@@ -60,9 +62,8 @@ class Op:
     def __call__(self, *args: Value, **params: Any) -> Value:
         """Compute with arrays; record when one of the arguments records."""
         for arg in args:
-            take_over = getattr(type(arg), "__record__", None)
-            if take_over is not None:
-                return take_over(self, args, params)
+            if type(arg) is not ndarray and hasattr(arg, "__record__"):
+                return arg.__record__(self, args, params)
         return self.forward(*args, **params)
 
     def vjp(self, i: int, g: Value, y: Value, args: Sequence[Value], params: Mapping[str, Any]) -> Value:

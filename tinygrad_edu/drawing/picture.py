@@ -76,11 +76,12 @@ class Drawable(Base):
     ) -> dict[str, bytes | str]:
         """What Jupyter shows: the picture, or else what is missing and the text."""
         try:
-            return super()._repr_mimebundle_(include, exclude, **options)
+            bundle: dict[str, bytes | str] = super()._repr_mimebundle_(include, exclude, **options)
         except (NoGraphvizError, LayoutError) as error:
             lines = self.source.splitlines()
             more = [f"... and {len(lines) - _SHOWN_LINES} more lines"] if len(lines) > _SHOWN_LINES else []
             return {"text/plain": "\n".join([str(error), "", *lines[:_SHOWN_LINES], *more])}
+        return bundle
 
     def _pipe_lines(
         self,

@@ -173,7 +173,7 @@ def _first_that_starts(commands: Sequence[list[str]], dot: bytes, timeout: float
             reason = f" ({command[0]} cannot be started: {error.strerror})"
             continue
         if status == _CANNOT_LOAD:
-            reason = f" (the installed pygraphviz cannot be loaded: {errors.strip()})"
+            reason = f" (the installed pygraphviz cannot be loaded: {' '.join(errors.split())})"
             continue
         problem = _problem(status, output, errors)
         if problem:
@@ -189,7 +189,7 @@ def _run(command: list[str], dot: bytes, timeout: float | None, folder: str | No
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        cwd=folder or os.path.dirname(command[0]),  # Windows searches the working folder for libraries
+        cwd=folder or os.path.dirname(command[0]),  # Windows looks for libraries in the working folder
         start_new_session=True,
         creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
     )
