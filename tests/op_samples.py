@@ -97,7 +97,7 @@ def laid_out(draw: st.DrawFn, array: Array) -> Array:
     """The same numbers in another memory order, or with negative strides."""
     layout = draw(st.sampled_from("CCFR"))
     if layout == "F":
-        return np.asfortranarray(array)
+        return np.array(array, order="F")
     if layout == "R" and array.ndim:
         return np.ascontiguousarray(array[::-1])[::-1]
     return np.asarray(array)

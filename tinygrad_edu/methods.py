@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 from typing import Any, Self
 
@@ -10,12 +11,12 @@ import numpy as np
 from . import explain
 from .errors import ShapeError
 from .operators import Operators
-from .ops import OPS, Op
+from .ops import OPS
 from .ops import contraction as c
 from .ops import elementwise as e
 from .ops import rearrangement as r
 from .ops import selection as s
-from .record import Record, T, TensorLike, new, operand, record
+from .record import Record, T, TensorLike, operand, record
 
 Axis = int | tuple[int, ...] | None
 
@@ -51,13 +52,16 @@ class Methods(Operators):
 
     def var(self, axis: Axis = None, ddof: int = 0, keepdims: bool = False) -> Self:
         """y = Σ (x − mean)² / (n − ddof)."""
-        centred = self - self.mean(axis, keepdims=True)
-        return (centred * centred).sum(axis, keepdims) / _degrees(self, axis, ddof)
+        axes = axes_of(self, axis, "var")
+        centred = self - self.mean(axes, keepdims=True)
+        return (centred * centred).sum(axes, keepdims) / (c.count(self.shape, axes) - ddof)
 
     def std(self, axis: Axis = None, ddof: int = 0, keepdims: bool = False) -> Self:
         """y = √var, as ‖x − mean‖ / √(n − ddof): its gradient at a constant is 0, not NaN."""
-        centred = self - self.mean(axis, keepdims=True)
-        return record(OPS["norm"], (centred,), {"axis": axis, "keepdims": keepdims}) / float(np.sqrt(_degrees(self, axis, ddof)))
+        axes = axes_of(self, axis, "std")
+        centred = self - self.mean(axes, keepdims=True)
+        norm = record(OPS["norm"], (centred,), {"axis": axes, "keepdims": keepdims})
+        return norm / float(np.sqrt(c.count(self.shape, axes) - ddof))
 
     def cumsum(self, axis: int | None = None) -> Self:
         """y_i = Σ_(k ≤ i) x_k along the axis; of the flattened array when no axis is given."""
@@ -66,14 +70,11 @@ class Methods(Operators):
 
     def prod(self, axis: Axis = None, keepdims: bool = False) -> Self:
         """y = Π x over the axes. Halves are multiplied together, so zeros are no special case for any derivative."""
-        axes = tuple(range(self.ndim)) if axis is None else axis if isinstance(axis, tuple) else (axis,)
-        gone = normalize_axes(self, axes, e.multiply)
+        gone = axes_of(self, axis, "prod")
         kept = [a for a in range(self.ndim) if a not in gone]
-        x = self.transpose((*gone, *kept)).reshape(
-            (-1, *(self.shape[a] for a in kept)) if self.size else (c.count(self.shape, gone), *(self.shape[a] for a in kept))
-        )
+        x = self.transpose((*gone, *kept)).reshape((c.count(self.shape, gone), *(self.shape[a] for a in kept)))
         if x.shape[0] == 0:
-            x = new(type(self))._leaf(np.ones((1, *x.shape[1:]), self.dtype))
+            x = x.sum(0, keepdims=True) + 1  # the product of nothing
         while x.shape[0] > 1:
             half = x.shape[0] // 2
             product = x[:half] * x[half : 2 * half]
@@ -110,21 +111,18 @@ class Methods(Operators):
 
     def swapaxes(self, first: int, second: int) -> Self:
         """The two axes exchanged."""
-        a, b = normalize_axes(self, (first, second), r.transpose, unique=False)
+        a, b = normalize_axes(self, (first, second), "swapaxes", unique=False)
         order = list(range(self.ndim))
         order[a], order[b] = order[b], order[a]
         return self.transpose(tuple(order))
 
     def squeeze(self, axis: Axis = None) -> Self:
         """Without the axes of size 1, all of them or the given ones."""
-        axes = (
-            tuple(a for a, n in enumerate(self.shape) if n == 1) if axis is None else axis if isinstance(axis, tuple) else (axis,)
-        )
-        gone = normalize_axes(self, axes, r.reshape)
-        if any(self.shape[a] != 1 for a in gone):
-            raise ShapeError(
-                explain.message(r.reshape, (self,), f"cannot squeeze axis {axis}", "only an axis of size 1 can be left out.")
-            )
+        ones = tuple(a for a, n in enumerate(self.shape) if n == 1)
+        gone = ones if axis is None else axes_of(self, axis, "squeeze")
+        if not set(gone) <= set(ones):
+            problem = f"cannot leave out axis {axis}"
+            raise ShapeError(explain.message("squeeze", (self,), problem, "only an axis of size 1 can be left out."))
         return self.reshape(tuple(n for a, n in enumerate(self.shape) if a not in gone))
 
     def dot(self, other: TensorLike) -> Self:
@@ -134,7 +132,7 @@ class Methods(Operators):
     def trace(self, offset: int = 0) -> Self:
         """y = Σ_i x_(i, i+offset) of a matrix."""
         if self.ndim != 2:
-            raise ShapeError(explain.message(c.trace, (self,), "needs a matrix", f"x has {self.ndim} axes, not 2."))
+            raise ShapeError(explain.message("trace", (self,), "needs a matrix", f"x has {self.ndim} axes, not 2."))
         return record(c.trace, (self,), {"offset": offset})
 
     def astype(self, dtype: Any) -> Self:
@@ -172,16 +170,27 @@ def _unpack(values: tuple[Any, ...]) -> tuple[int, ...]:
     return tuple(values[0]) if len(values) == 1 and isinstance(values[0], (tuple, list)) else values
 
 
-def normalize_axes(x: Record, axes: Sequence[Any], op: Op, unique: bool = True) -> tuple[int, ...]:
-    """The axes counted from 0; as NumPy, an error for one that does not exist or comes twice."""
+def normalize_axes(x: Record, axes: Sequence[Any], who: str, unique: bool = True, rank: int | None = None) -> tuple[int, ...]:
+    """The axes counted from 0; as NumPy, an error for one that does not exist or comes twice.
+
+    ``rank`` is the number of axes that there are, by default the Tensor's.
+    """
+    n = x.ndim if rank is None else rank
     result = []
-    for a in axes:
-        if not -x.ndim <= a < x.ndim:
-            raise explain.explain(op, (x,), {}, np.exceptions.AxisError(a, x.ndim))
-        result.append(int(a) % x.ndim)
+    for axis in axes:
+        a = operator.index(axis)
+        if not -n <= a < n:
+            raise explain.axis_error(who, (x,), a, n)
+        result.append(a % n)
     if unique and len(set(result)) < len(result):
-        raise ShapeError(explain.message(op, (x,), f"axis {axes} comes twice", "each axis can be given once."))
+        raise ShapeError(explain.message(who, (x,), f"axis {tuple(axes)} comes twice", "each axis can be given once."))
     return tuple(result)
+
+
+def axes_of(x: Record, axis: Axis, who: str) -> tuple[int, ...]:
+    """The axes that an axis argument means, counted from 0: all of them for None."""
+    axes = range(x.ndim) if axis is None else axis if isinstance(axis, tuple) else (axis,)
+    return normalize_axes(x, tuple(axes), who)
 
 
 def join(tensors: Sequence[T], axis: int) -> T:
@@ -189,12 +198,12 @@ def join(tensors: Sequence[T], axis: int) -> T:
     parts = tuple(tensors)
     if not parts:
         raise ShapeError("concatenate: there is nothing to join: the list is empty.")
-    axis = normalize_axes(parts[0], (axis,), r.concatenate)[0] if parts[0].ndim else axis
+    if not all(t.ndim for t in parts):
+        names = ", ".join(explain.spell(t, f"t{i}") for i, t in enumerate(parts[:6]))
+        tries = [(f"tg.stack([{names}])", (len(parts),))] if len(parts) <= 6 and not any(t.ndim for t in parts) else []
+        raise ShapeError(explain.message("concatenate", parts, "a scalar has no axis", "only axes that exist are joined.", tries))
+    (axis,) = normalize_axes(parts[0], (axis,), "concatenate")
     starts = [0]
     for t in parts:
-        starts.append(starts[-1] + (t.shape[axis] if axis < t.ndim else 0))
+        starts.append(starts[-1] + (t.shape[axis] if axis < t.ndim else 0))  # shapes that do not fit are refused below
     return record(r.concatenate, parts, {"axis": axis, "starts": tuple(starts)})
-
-
-def _degrees(x: Record, axis: Axis, ddof: int) -> int:
-    return c.count(x.shape, axis) - ddof

@@ -23,12 +23,12 @@ _GENERATOR = inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR
 
 
 class Guard:
-    """One entry into a mode. ``owner`` is the generator frame that it belongs to, if it was entered in one."""
+    """One entry into a mode. ``owner`` is the frame of the generator that it was entered in, if it was in one."""
 
-    __slots__ = ("kind", "owner")
+    __slots__ = ("mode", "owner")
 
-    def __init__(self, kind: type[Mode], owner: FrameType | None) -> None:
-        self.kind = kind
+    def __init__(self, mode: Mode, owner: FrameType | None) -> None:
+        self.mode = mode
         self.owner = owner
 
     def holds(self) -> bool:
@@ -48,21 +48,20 @@ class Mode:
 
     name: ClassVar[str]
 
-    def __init__(self) -> None:
-        self._guards: list[Guard] = []
-
     def __enter__(self) -> None:
-        guard = Guard(type(self), _owner(sys._getframe(1)))
-        self._guards.append(guard)
-        MODES.set((*MODES.get(), guard))
+        MODES.set((*MODES.get(), Guard(self, _owner(sys._getframe(1)))))
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        guard = self._guards.pop()  # not the last one of the context: generators leave in any order
-        MODES.set(tuple(g for g in MODES.get() if g is not guard))
+        mine = [guard for guard in MODES.get() if guard.mode is self]
+        owner = _owner(sys._getframe(1))
+        # Generators leave in any order, and may share this object: the newest entry of this one, not of the context.
+        last = next((guard for guard in reversed(mine) if guard.owner is owner), mine[-1] if mine else None)
+        MODES.set(tuple(guard for guard in MODES.get() if guard is not last))
 
     def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
         """Run the function in this mode."""
-        if inspect.isgeneratorfunction(function) or inspect.iscoroutinefunction(function):
+        kinds = (inspect.isgeneratorfunction, inspect.iscoroutinefunction, inspect.isasyncgenfunction)
+        if any(is_kind(function) for is_kind in kinds):
             raise TypeError(
                 f"{self.name}: {function.__name__} is a generator or a coroutine, which runs after the call.\n"
                 f"  Try: put `with tg.{self.name}():` inside it"
@@ -77,17 +76,17 @@ class Mode:
 
 
 def _owner(frame: FrameType | None) -> FrameType | None:
-    """The generator frame that entered the mode, None for a plain function.
+    """The frame of the innermost generator that is running, None outside of generators.
 
-    contextlib drives a generator on behalf of its caller: ``with`` on a @contextmanager, or an ExitStack. Then the
-    mode belongs to that caller.
+    contextlib drives a generator on behalf of its caller (``with`` on a @contextmanager): that one is passed over, for
+    the mode belongs to the caller.
     """
     while frame is not None:
         driven = frame.f_back is not None and frame.f_back.f_globals.get("__name__") == "contextlib"
-        if frame.f_globals.get("__name__") != "contextlib" and not (frame.f_code.co_flags & _GENERATOR and driven):
-            break
+        if frame.f_code.co_flags & _GENERATOR and not driven:
+            return frame
         frame = frame.f_back
-    return frame if frame is not None and frame.f_code.co_flags & _GENERATOR else None
+    return None
 
 
 class no_grad(Mode):  # noqa: N801  # PyTorch's word, and used like a function
@@ -141,11 +140,11 @@ class detect_anomaly(Mode):  # noqa: N801  # PyTorch's word, and used like a fun
 def is_recording() -> bool:
     """Whether operations are recorded: the innermost of ``no_grad`` and ``enable_grad`` says so."""
     for guard in reversed(MODES.get()):
-        if guard.kind in (no_grad, enable_grad) and guard.holds():
-            return guard.kind is enable_grad
+        if isinstance(guard.mode, (no_grad, enable_grad)) and guard.holds():
+            return isinstance(guard.mode, enable_grad)
     return True
 
 
 def is_watching() -> bool:
     """Whether the running code is inside ``detect_anomaly``."""
-    return any(guard.kind is detect_anomaly and guard.holds() for guard in MODES.get())
+    return any(isinstance(guard.mode, detect_anomaly) and guard.holds() for guard in MODES.get())

@@ -66,10 +66,10 @@ class Operators(Record):
         return record(e.abs, (self,))
 
     def __eq__(self, other: object) -> Any:
-        return binary(e.equal, self, other)
+        return NotImplemented if other is None else binary(e.equal, self, other)
 
     def __ne__(self, other: object) -> Any:
-        return binary(e.not_equal, self, other)
+        return NotImplemented if other is None else binary(e.not_equal, self, other)
 
     def __lt__(self, other: TensorLike) -> Self:
         return binary(e.less, self, other)
@@ -100,11 +100,13 @@ class Operators(Record):
         keys: list[Any] = []
         indices: list[Any] = []
         for k in key if isinstance(key, tuple) else (key,):
-            if k is None or k is Ellipsis or (isinstance(k, (slice, int, np.integer)) and not isinstance(k, bool)):
+            if k is None or k is Ellipsis or isinstance(k, slice):
                 keys.append(k)
-            else:
+            elif isinstance(k, (bool, np.bool_, np.ndarray, list, Record)) or not hasattr(k, "__index__"):
                 keys.append(Index(len(indices)))
                 indices.append(_as_index(k, type(self)))
+            else:
+                keys.append(k.__index__())
         return record(r.getitem, (self, *indices), {"key": tuple(keys)})
 
     def __setitem__(self, key: Any, value: Any) -> NoReturn:
@@ -115,7 +117,10 @@ def _as_index(k: Any, kind: type[Record]) -> Record:
     """An index array as a constant; an index that was computed stays connected to its record."""
     if isinstance(k, Record):
         return k
-    array = np.asarray(k)
+    try:
+        array = np.asarray(k)
+    except ValueError as error:
+        raise IndexError(f"getitem: a list of indices cannot be made an array: {error}") from None
     if array.dtype.kind not in "iub":
         if array.size:
             raise IndexError(f"getitem: an index must be integers or booleans, not {type(k).__name__} ({array.dtype}): {k!r:.80}")

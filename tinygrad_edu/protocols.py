@@ -9,7 +9,7 @@ import numpy as np
 
 from .methods import Methods
 from .ops import OPS, Op
-from .record import T, operand, record
+from .record import LITERALS, T, operand, own, record
 
 UFUNCS = {op.numpy: op for op in OPS.values() if isinstance(op.numpy, np.ufunc)}
 # NumPy functions that are not ufuncs, with ours in their place; functions/ fills it with @implements.
@@ -30,7 +30,7 @@ class Protocols(Methods):
         if kwargs.get("out") is not None:
             raise TypeError(
                 f"{ufunc.__name__}: the result is a Tensor and cannot be written into an ndarray: it would lose its gradient.\n"
-                "  Try: a = a + t   instead of   a += t"
+                f"  Try: {_spell_in_place(ufunc)}"
             )
         if op is None or method != "__call__" or kwargs:
             how = ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}"
@@ -86,6 +86,13 @@ class Protocols(Methods):
         return format(self.item(), spec) if spec else str(self)
 
 
+def _spell_in_place(ufunc: np.ufunc) -> str:
+    sign = {"add": "+", "subtract": "-", "multiply": "*", "divide": "/", "power": "**", "matmul": "@"}.get(ufunc.__name__)
+    return f"a = a {sign} t   instead of   a {sign}= t" if sign else f"a = np.{ufunc.__name__}(...)   without out="
+
+
 def apply_as(kind: type[T], op: Op, operands: Sequence[Any], params: Mapping[str, Any]) -> T:
     """``op(*operands, **params)``, recorded, whatever the operands are."""
-    return record(op, tuple([x if isinstance(x, kind) else operand(x, op, kind) for x in operands]), params)
+    if all(type(x) in LITERALS for x in operands):
+        operands = [own(x) for x in operands]  # there is nothing to adapt to: compute as NumPy does
+    return record(op, tuple([operand(x, op, kind) for x in operands]), params)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -13,28 +14,38 @@ HOW_TO_ASSIGN = (
 )
 
 
+def _rebinding(name: str) -> Callable[[Any, Any], Any]:
+    """An in-place operator that gives a new array where it may not write."""
+    in_place = getattr(np.ndarray, f"__i{name}__")
+    new = getattr(np.ndarray, f"__{name}__")
+
+    def operate(self: Any, other: Any) -> Any:
+        return in_place(self, other) if self.flags.writeable else new(self.view(np.ndarray), other)
+
+    return operate
+
+
 class ReadOnlyArray(np.ndarray[Any, np.dtype[Any]]):
-    """A read-only view. Arithmetic gives plain arrays; ``t.data -= step`` means ``t.data = t.data - step``."""
+    """A read-only view. Arithmetic gives plain arrays; ``t.data -= step`` means ``t.data = t.data - step``.
+
+    A copy of it is writable, and then an ndarray like any other.
+    """
 
     def __array_wrap__(self, array: Any, context: Any = None, return_scalar: bool = False) -> Any:
         return array[()] if return_scalar else array
 
-    def __setitem__(self, key: Any, value: Any) -> NoReturn:
-        raise ValueError(HOW_TO_ASSIGN)
+    def __setitem__(self, key: Any, value: Any) -> None:
+        if not self.flags.writeable:
+            raise ValueError(HOW_TO_ASSIGN)
+        super().__setitem__(key, value)
 
-    # In place means a new array here, which the assignment to ``t.data`` then copies.
-
-    def __iadd__(self, other: Any) -> Any:  # type: ignore[misc]  # see above
-        return np.add(self.view(np.ndarray), other)
-
-    def __isub__(self, other: Any) -> Any:  # type: ignore[misc]  # see above
-        return np.subtract(self.view(np.ndarray), other)
-
-    def __imul__(self, other: Any) -> Any:  # type: ignore[misc]  # see above
-        return np.multiply(self.view(np.ndarray), other)
-
-    def __itruediv__(self, other: Any) -> Any:  # type: ignore[misc]  # see above
-        return np.divide(self.view(np.ndarray), other)
+    __iadd__ = _rebinding("add")
+    __isub__ = _rebinding("sub")
+    __imul__ = _rebinding("mul")
+    __itruediv__ = _rebinding("truediv")
+    __ifloordiv__ = _rebinding("floordiv")
+    __imod__ = _rebinding("mod")
+    __ipow__ = _rebinding("pow")
 
 
 def read_only(array: Any) -> ReadOnlyArray:

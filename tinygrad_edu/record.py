@@ -27,6 +27,7 @@ else:
 T = TypeVar("T", bound="Record")
 NO_PARAMS: Mapping[str, Any] = {}
 LITERALS = frozenset((float, int, bool))
+NUMBERS = "fiub"  # NumPy's letters for floats, integers, unsigned integers, booleans
 # What an operator takes, or refuses with a message of its own; other types may know better what to do with a Tensor.
 OPERANDS = (float, int, np.ndarray, np.generic, list, tuple, complex, str, bytes, type(None))
 # Names of this module are found faster than attributes of another.
@@ -76,6 +77,8 @@ class Record:
 
         A record made before keeps the numbers it was computed with.
         """
+        if type(self._data) is ndarray:
+            self._data.flags.writeable = False  # so that nobody can make the view writable again
         return read_only(self._data)
 
     @data.setter
@@ -175,7 +178,10 @@ class Record:
         )
 
     def _called(self) -> str:
-        return f"Tensor {self.name}" if self.name is not None else f"Tensor of shape {self.shape}"
+        """How a message calls it."""
+        if self.name is not None:
+            return f"Tensor {self.name}"
+        return f"the result of {self.op.name}" if self.op is not None else f"Tensor of shape {self.shape}"
 
 
 def record(op: Op, inputs: tuple[T, ...], params: Mapping[str, Any] = NO_PARAMS) -> T:
@@ -240,18 +246,23 @@ def own(data: Any, dtype: Any = None, who: str = "Tensor") -> Any:
     """A copy of the data that only the Tensor holds: an ndarray, or a NumPy scalar for shape ()."""
     if isinstance(data, Record):
         raise TypeError(
-            f"{who}: the data is a Tensor already, and would lose its record.\n  Try: the Tensor itself, or .detach()"
+            f"{who}: the data is a Tensor already, and would lose its record.\n"
+            "  Try: the Tensor itself, or .numpy() for its numbers"
         )
     if isinstance(data, (list, tuple)) and _holds_tensor(data):
         raise TypeError(f"{who}: the list contains Tensors, which would lose their records.\n  Try: tg.stack([...])")
     try:
-        array = np.array(data, dtype=dtype)
-    except (ValueError, TypeError) as error:
-        raise type(error)(f"{who}: {type(data).__name__} cannot be made an array: {error}") from None
-    if array.dtype.kind not in "fiub":
+        array = np.array(data)
+    except (ValueError, TypeError, RecursionError) as error:
+        raise ValueError(f"{who}: {type(data).__name__} cannot be made an array: {error}") from None
+    if array.dtype.kind not in NUMBERS:
         raise TypeError(
             f"{who}: {type(data).__name__} of type {array.dtype} given; a Tensor holds floats, integers or booleans: {data!r:.80}"
         )
+    if dtype is not None:
+        if np.dtype(dtype).kind not in NUMBERS:
+            raise TypeError(f"{who}: dtype {np.dtype(dtype)} given; a Tensor holds floats, integers or booleans.")
+        array = array.astype(dtype, copy=False)
     if not array.shape:
         return array[()]
     array.flags.writeable = False
@@ -259,12 +270,13 @@ def own(data: Any, dtype: Any = None, who: str = "Tensor") -> Any:
 
 
 def _holds_tensor(data: Sequence[Any]) -> bool:
-    stack = [data]
+    stack, seen = [data], {id(data)}
     while stack:
         for x in stack.pop():
             if isinstance(x, Record):
                 return True
-            if isinstance(x, (list, tuple)):
+            if isinstance(x, (list, tuple)) and id(x) not in seen:
+                seen.add(id(x))
                 stack.append(x)
     return False
 

@@ -368,7 +368,7 @@ REDUCTIONS: dict[str, Callable[..., Any]] = {
 
 
 @pytest.mark.parametrize("name", REDUCTIONS)
-@pytest.mark.parametrize("axis", AXES, ids=repr)
+@pytest.mark.parametrize("axis", AXES, ids=lambda k: type(k).__name__)
 @pytest.mark.parametrize("keepdims", [False, True])
 def test_reductions_over_every_kind_of_axis(name: str, axis: Any, keepdims: bool) -> None:
     reference = REDUCTIONS[name]
@@ -405,7 +405,7 @@ ALONG: dict[str, Callable[..., Any]] = {
 
 
 @pytest.mark.parametrize("name", ALONG)
-@pytest.mark.parametrize("axis", [0, 1, 2, -1, -2, np.int64(1)], ids=repr)
+@pytest.mark.parametrize("axis", [0, 1, 2, -1, -2, np.int64(1)], ids=lambda k: type(k).__name__)
 def test_functions_along_every_kind_of_axis(name: str, axis: Any) -> None:
     t = leaf(A)
     y = getattr(tg, name)(t, axis=axis)
@@ -475,7 +475,7 @@ def test_a_tuple_with_an_axis_that_does_not_exist(name: str, axis: tuple[int, ..
 
 
 @pytest.mark.parametrize("name", WITH_AN_AXIS)
-@pytest.mark.parametrize("axis", [1.0, "0", [0]], ids=repr)
+@pytest.mark.parametrize("axis", [1.0, "0", [0]], ids=lambda k: type(k).__name__)
 def test_an_axis_that_is_not_an_integer_is_refused_at_once(name: str, axis: Any) -> None:
     if axis == [0] and name in ("moveaxis", "flip"):
         pytest.skip("takes a list of axes")
@@ -659,7 +659,7 @@ def test_an_index_that_changes_after_the_forward_pass() -> None:
         tg.Tensor([3]),
         tg.Tensor(3),
     ],
-    ids=repr,
+    ids=lambda k: type(k).__name__,
 )
 def test_an_index_out_of_range_is_refused_at_once(key: Any) -> None:
     with pytest.raises(IndexError):

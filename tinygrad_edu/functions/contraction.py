@@ -77,6 +77,8 @@ def einsum(equation: str, *operands: TensorLike) -> Tensor:
     >>> tg.einsum("ij,j->i", [[1.0, 2.0], [3.0, 4.0]], [1.0, 1.0])
     Tensor([3., 7.], op='einsum')
     """
+    if not isinstance(equation, str):
+        raise TypeError(f"einsum: the equation is {type(equation).__name__}, not text such as 'ij,jk->ik'.")
     tensors = [as_tensor(x) for x in operands]
     return apply(c.einsum, *tensors, equation=_explicit(equation, tensors))
 
@@ -87,7 +89,7 @@ def _explicit(equation: str, operands: list[Tensor]) -> str:
     terms = inputs.split(",")
     if len(terms) != len(operands):
         raise ShapeError(
-            message(c.einsum, operands, f"{equation!r} has {len(terms)} factors", f"{len(operands)} operands were given.")
+            message("einsum", operands, f"{equation!r} has {len(terms)} factors", f"{len(operands)} operands were given.")
         )
     free = [letter for letter in reversed(c.ALPHABET) if letter not in equation]
     longest = max((x.ndim - len(term) + 3 for term, x in zip(terms, operands, strict=True) if "..." in term), default=0)
@@ -98,7 +100,7 @@ def _explicit(equation: str, operands: list[Tensor]) -> str:
             terms[i] = term.replace("...", own)
         if len(terms[i]) != x.ndim:
             problem = f"{term!r} does not fit operand no. {i}"
-            raise ShapeError(message(c.einsum, operands, problem, f"it names {len(terms[i])} axes, the operand has {x.ndim}."))
+            raise ShapeError(message("einsum", operands, problem, f"it names {len(terms[i])} axes, the operand has {x.ndim}."))
     if not arrow:  # NumPy's implicit output: the letters that occur once, in alphabetical order
         letters = "".join(terms)
         output = batch + "".join(sorted(x for x in set(letters) if letters.count(x) == 1 and x not in batch))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..errors import ShapeError
-from ..explain import message
+from ..explain import message, spell
 from ..ops import elementwise as e
 from ..ops import tabulated as t
 from ..record import TensorLike, record
@@ -103,37 +103,30 @@ def cross_entropy(logits: TensorLike, target: TensorLike) -> Tensor:
     """
     z, y = as_tensor(logits), as_tensor(target)
     if not z.ndim:
-        raise ShapeError(
-            message(t.log_softmax, (z,), "cross_entropy needs scores for each class", "the last axis of x is the classes.")
-        )
+        raise ShapeError(message("cross_entropy", (z,), "needs scores for each class", "the last axis of x is the classes."))
     log_p = record(t.log_softmax, (z,), {"axis": -1})
     if y.dtype.kind in "iu" and y.shape == z.shape[:-1]:
         classes = z.shape[-1]
         if y.size and (y._data.min() < 0 or y._data.max() >= classes):
             raise IndexError(
-                message(
-                    t.log_softmax, (z, y), "cross_entropy: a class number does not exist", f"the classes are 0 to {classes - 1}."
-                )
+                message("cross_entropy", (z, y), "a class number does not exist", f"the classes are 0 to {classes - 1}.")
             )
         rows = np.ogrid[tuple(slice(n) for n in y.shape)]
         return -log_p[(*rows, y)].mean()
     if y.shape != z.shape:
         rule = f"class numbers: integers of shape {z.shape[:-1]}; probabilities: shape {z.shape}."
-        raise ShapeError(message(t.log_softmax, (z, y), f"cross_entropy: the target has shape {y.shape}", rule))
+        raise ShapeError(message("cross_entropy", (z, y), f"the target has shape {y.shape}", rule))
     return -(y * log_p).sum(-1).mean()
 
 
 def _same_shape(loss: str, prediction: TensorLike, target: TensorLike) -> tuple[Tensor, Tensor]:
     p, y = as_tensor(prediction), as_tensor(target)
     if p.shape != y.shape:
-        tries = ""
-        if p.shape == (*y.shape, 1) or y.shape == (*p.shape, 1):
-            tries = f"\n  Try: {_spell(p, 'prediction')}[:, 0]" if len(p.shape) == 2 else f"\n  Try: {_spell(y, 'target')}[:, 0]"
-            tries += f"   gives {min(p.shape, y.shape, key=len)}"
         rule = "they must be equal: broadcasting would compare every prediction with every target."
-        raise ShapeError(message(e.subtract, (p, y), "the shapes differ", rule).replace("subtract", loss, 1) + tries)
+        tries = []
+        if p.shape == (*y.shape, 1):
+            tries = [(f"{spell(p, 'prediction')}[..., 0]", y.shape)]
+        elif y.shape == (*p.shape, 1):
+            tries = [(f"{spell(y, 'target')}[..., 0]", p.shape)]
+        raise ShapeError(message(loss, (p, y), "the shapes differ", rule, tries))
     return p, y
-
-
-def _spell(x: Tensor, word: str) -> str:
-    return x.name if x.name is not None and x.name.isidentifier() else word

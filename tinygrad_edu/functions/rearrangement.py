@@ -89,11 +89,11 @@ def moveaxis(x: TensorLike, source: int | Sequence[int], destination: int | Sequ
     (3, 1, 1)
     """
     x = as_tensor(x)
-    from_axes = normalize_axes(x, [source] if isinstance(source, int) else source, r.transpose)
-    to_axes = normalize_axes(x, [destination] if isinstance(destination, int) else destination, r.transpose)
+    from_axes = normalize_axes(x, [source] if isinstance(source, int) else source, "moveaxis")
+    to_axes = normalize_axes(x, [destination] if isinstance(destination, int) else destination, "moveaxis")
     if len(from_axes) != len(to_axes):
         raise ShapeError(
-            message(r.transpose, (x,), "moveaxis: source and destination differ in length", "give a destination for each source.")
+            message("moveaxis", (x,), "source and destination differ in length", "give a destination for each source.")
         )
     order = [a for a in range(x.ndim) if a not in from_axes]
     for to, a in sorted(zip(to_axes, from_axes, strict=True)):
@@ -121,12 +121,7 @@ def expand_dims(x: TensorLike, axis: int | tuple[int, ...]) -> Tensor:
     x = as_tensor(x)
     axes = axis if isinstance(axis, tuple) else (axis,)
     rank = x.ndim + len(axes)
-    for a in axes:
-        if not -rank <= a < rank:
-            raise np.exceptions.AxisError(a, rank, "expand_dims")
-    places = {a % rank for a in axes}
-    if len(places) < len(axes):
-        raise ShapeError(message(r.reshape, (x,), f"axis {axes} comes twice", "each axis can be given once."))
+    places = normalize_axes(x, axes, "expand_dims", rank=rank)
     sizes = iter(x.shape)
     return x.reshape(tuple(1 if a in places else next(sizes) for a in range(rank)))
 
@@ -163,10 +158,8 @@ def stack(tensors: Sequence[TensorLike], axis: int = 0) -> Tensor:
     parts = tuple(as_tensor(t) for t in tensors)
     if not parts:
         raise ShapeError("stack: there is nothing to stack: the list is empty.")
-    rank = parts[0].ndim + 1
-    if not -rank <= axis < rank:
-        raise np.exceptions.AxisError(axis, rank, "stack")
-    return record(r.stack, parts, {"axis": axis % rank})
+    (axis,) = normalize_axes(parts[0], (axis,), "stack", rank=parts[0].ndim + 1)
+    return record(r.stack, parts, {"axis": axis})
 
 
 @implements(np.split)
@@ -177,14 +170,14 @@ def split(x: TensorLike, indices_or_sections: int | Sequence[int], axis: int = 0
     [(1,), (2,)]
     """
     x = as_tensor(x)
-    axis = normalize_axes(x, (axis,), r.getitem)[0]
+    axis = normalize_axes(x, (axis,), "split")[0]
     size = x.shape[axis]
     if isinstance(indices_or_sections, int):
         n = indices_or_sections
         if n < 1 or size % n:
             raise ShapeError(
                 message(
-                    r.getitem, (x,), f"cannot split {size} into {n} equal parts", f"the size of axis {axis} must be a multiple."
+                    "split", (x,), f"cannot split {size} into {n} equal parts", f"the size of axis {axis} must be a multiple."
                 )
             )
         cuts = [size // n * i for i in range(1, n)]
@@ -218,7 +211,7 @@ def pad(x: TensorLike, pad_width: Any, mode: str = "constant", constant_values: 
     x = as_tensor(x)
     widths = tuple((int(a), int(b)) for a, b in np.broadcast_to(pad_width, (x.ndim, 2)))
     if any(n < 0 for pair in widths for n in pair):
-        raise ShapeError(message(r.pad, (x,), f"negative width in {widths}", "a border has 0 or more numbers."))
+        raise ShapeError(message("pad", (x,), f"negative width in {widths}", "a border has 0 or more numbers."))
     if mode == "constant":
         return record(r.pad, (x,), {"widths": widths, "value": float(constant_values)})
     for axis, pair in enumerate(widths):
@@ -248,7 +241,7 @@ def repeat(x: TensorLike, repeats: int | Sequence[int], axis: int | None = None)
     x = as_tensor(x)
     if axis is None:
         x, axis = x.ravel(), 0
-    axis = normalize_axes(x, (axis,), r.getitem)[0]
+    axis = normalize_axes(x, (axis,), "repeat")[0]
     places = np.repeat(np.arange(x.shape[axis]), repeats)
     return x[(slice(None),) * axis + (places,)]
 
@@ -280,7 +273,11 @@ def sliding_window_view(x: TensorLike, window_shape: int | Sequence[int], axis: 
     x = as_tensor(x)
     sizes = (window_shape,) if isinstance(window_shape, int) else tuple(window_shape)
     axes = tuple(range(x.ndim)) if axis is None else axis if isinstance(axis, tuple) else (axis,)
-    return record(r.windows, (x,), {"sizes": sizes, "axes": normalize_axes(x, axes, r.windows, unique=False)})
+    places = normalize_axes(x, axes, "sliding_window_view", unique=False)
+    if len(sizes) != len(places) or any(not 0 < size <= x.shape[a] for size, a in zip(sizes, places, strict=True)):
+        rule = f"a window has from 1 number to the size of its axis; {len(sizes)} sizes were given for {len(places)} axes."
+        raise ShapeError(message("sliding_window_view", (x,), f"there is no window of shape {sizes}", rule))
+    return record(r.windows, (x,), {"sizes": sizes, "axes": places})
 
 
 @implements(np.take_along_axis)
@@ -291,6 +288,6 @@ def take_along_axis(x: TensorLike, indices: TensorLike, axis: int = -1) -> Tenso
     [10.0, 20.0, 30.0]
     """
     x, places = as_tensor(x), as_tensor(indices)
-    axis = normalize_axes(x, (axis,), r.getitem)[0]
+    axis = normalize_axes(x, (axis,), "take_along_axis")[0]
     grid = np.ogrid[tuple(slice(n) for n in places.shape)]
     return x[tuple(places if a == axis else g for a, g in enumerate(grid))]

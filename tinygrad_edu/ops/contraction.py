@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
+from numpy.lib.array_utils import normalize_axis_index
 
 from .op import Op, Rule, Value, letters_for
 from .rearrangement import Joining, broadcast_to, expand_dims_of, flip
@@ -60,9 +61,18 @@ def _mean(x: Value, axis: int | tuple[int, ...] | None, keepdims: bool) -> Value
     return _sum(x, axis, keepdims) / count(x.shape, axis)
 
 
+def _cumsum(x: Value, axis: int) -> Value:
+    if x.dtype.kind == "f" and x.dtype.itemsize < 8:  # see _sum
+        return np.cumsum(x, axis, np.float64).astype(x.dtype)
+    return np.cumsum(x, axis)
+
+
 def count(shape: tuple[int, ...], axis: int | tuple[int, ...] | None) -> int:
     """How many numbers a reduction of this shape over these axes takes together."""
-    return math.prod(shape if axis is None else [shape[a] for a in (axis if isinstance(axis, tuple) else (axis,))])
+    if axis is None:
+        return math.prod(shape)
+    axes = axis if isinstance(axis, tuple) else (axis,)
+    return math.prod(shape[normalize_axis_index(a, len(shape))] for a in axes)
 
 
 def _spread(g: Value, x: Value, axis: int | tuple[int, ...] | None, keepdims: bool) -> Value:
@@ -174,6 +184,6 @@ outer  = C("outer",  np.multiply.outer, [lambda g, y, a, b: g @ b,  lambda g, y,
 sum    = C("sum",    _sum,              [lambda g, y, x, axis, keepdims: _spread(g, x, axis, keepdims)], _reduction_equation)
 mean   = C("mean",   _mean,             [_to_mean],                 _reduction_equation,         notation="1/n ")
 trace  = C("trace",  np.trace,          [_to_trace],                notation="y = Σ_i x_(i, i+offset)", symbol="tr")
-cumsum = C("cumsum", np.cumsum,         [_to_cumsum],               notation="y_i = Σ_(k ≤ i) x_k")
+cumsum = C("cumsum", _cumsum,           [_to_cumsum],               notation="y_i = Σ_(k ≤ i) x_k")
 einsum = Einsum("einsum", _einsum)
 # fmt: on

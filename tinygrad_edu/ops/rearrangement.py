@@ -149,7 +149,7 @@ def inverse(axes: tuple[int, ...]) -> tuple[int, ...]:
 
 def expand_dims_of(g: Value, shape: tuple[int, ...], axis: int | tuple[int, ...] | None, keepdims: bool) -> Value:
     """``g`` with the axes that a reduction of an array of this shape took away, as axes of size 1."""
-    if keepdims or axis is None:  # over all axes: a scalar, which fits everywhere
+    if keepdims or axis is None or not shape:  # over all axes: a scalar, which fits everywhere
         return g
     axes = {a % len(shape) for a in (axis if isinstance(axis, tuple) else (axis,))}
     return g.reshape(tuple(1 if i in axes else size for i, size in enumerate(shape)))

@@ -59,7 +59,7 @@ def _logsumexp(x: Value, axis: Axis, keepdims: bool) -> Value:
 
 
 def _norm(x: Value, axis: Axis, keepdims: bool) -> Value:
-    return np.sqrt(np.sum(x * x, axis=axis, keepdims=keepdims))
+    return np.sqrt(total.forward(x * x, axis, keepdims))
 
 
 def _through_softmax(g: Value, y: Value, x: Value, axis: Axis) -> Value:
