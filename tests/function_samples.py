@@ -199,7 +199,7 @@ def losses(draw: st.DrawFn, name: str) -> Case:
     """The mean of the elementwise formula; prediction and target of one shape."""
     shape, rng = draw(shapes), draw(generators)
     prediction = rng.uniform(0.1, 0.9, shape) if name == "binary_cross_entropy" else rng.uniform(-2, 2, shape)
-    target = rng.uniform(0.0, 1.0, shape) if draw(st.booleans()) else rng.integers(0, 2, shape) * 1.0
+    target = rng.uniform(0.1, 0.9, shape) if draw(st.booleans()) else rng.integers(0, 2, shape)
     formula = {
         "mse": lambda p, y: (p - y) ** 2,
         "binary_cross_entropy": lambda p, y: -y * np.log(p) - (1 - y) * np.log(1 - p),

@@ -71,7 +71,7 @@ def uniform(low: float, high: float) -> Numbers:
 
 
 def off_zero(rng: np.random.Generator, shape: Shape) -> Array:
-    return rng.uniform(0.15, 2.0, shape) * rng.choice([-1.0, 1.0], shape)
+    return rng.uniform(0.3, 2.0, shape) * rng.choice([-1.0, 1.0], shape)
 
 
 def apart(rng: np.random.Generator, shape: Shape) -> Array:
@@ -360,7 +360,7 @@ SAMPLES: dict[str, st.SearchStrategy[Sample]] = {
     "leaky_relu": elementwise(off_zero, uniform(0.01, 0.5)),
     "elu": elementwise(off_zero, uniform(0.3, 2.0)),
     "celu": elementwise(off_zero, uniform(0.3, 2.0)),
-    "bce": elementwise(within, uniform(0.0, 1.0)) | elementwise(within, lambda rng, shape: rng.integers(0, 2, shape) * 1.0),
+    "bce": elementwise(within, within) | elementwise(within, lambda rng, shape: rng.integers(0, 2, shape)),
     "bce_with_logits": elementwise(anything, uniform(0.0, 1.0)),
     "equal": elementwise(integers, integers) | compared,
     "not_equal": elementwise(integers, integers) | compared,

@@ -297,6 +297,13 @@ def test_a_function_that_refuses_points_outside_its_domain_is_checked_inside() -
     assert gradcheck(f, [[1e-4, 0.9999]])
 
 
+def test_a_pole_or_an_overflow_one_step_away_is_stepped_around() -> None:
+    with np.errstate(divide="ignore"):
+        assert gradcheck(lambda x: 1 / x, [2.0**-10], order=2)
+        assert gradcheck(lambda x: tg.log(tg.abs(x)), [[2.0**-10, -(2.0**-11)]])
+    assert gradcheck(tg.exp, [709.78])
+
+
 def test_a_derivative_that_cancels_to_nothing_is_accepted() -> None:
     assert gradcheck(lambda x: tg.softmax(x).sum(), [[1.0, 2.0, 3.0]], order=3)
 

@@ -126,7 +126,7 @@ def test_value_is_that_of_the_formula_in_numpy(name: str, data: st.DataObject) -
 
 @each_differentiable_op
 @given(data=st.data())
-@settings(max_examples=25)
+@settings(max_examples=16)
 def test_gradcheck_of_first_and_second_order(name: str, data: st.DataObject) -> None:
     sample = draw(data, name)
     assert gradcheck(lambda *xs: OPS[name](*xs, **sample.params), sample.args, order=2)
@@ -165,7 +165,7 @@ def test_second_order_along_a_direction_is_the_central_difference_of_the_gradien
 
 def assert_close(ours: Any, differences: float, parts: list[Array]) -> None:
     scale = 1.0 + sum(float(np.sum(np.abs(p))) for p in parts)
-    assert abs(ours - differences) <= 1e-7 * scale, (ours, differences)
+    assert abs(ours - differences) <= 1e-6 * scale, (ours, differences)
 
 
 @pytest.mark.filterwarnings("ignore:Output seems independent")  # where nothing of an argument was chosen
@@ -321,7 +321,7 @@ def test_numpys_own_function_called_with_tensors_is_recorded(name: str, data: st
 
 @pytest.mark.parametrize("name", CONTRACTIONS)
 @given(data=st.data())
-@settings(max_examples=40)
+@settings(max_examples=30)
 def test_the_equation_of_a_contraction_is_its_forward(name: str, data: st.DataObject) -> None:
     sample = draw(data, name)
     op = OPS[name]

@@ -20,7 +20,9 @@ def _rebinding(name: str) -> Callable[[Any, Any], Any]:
     new = getattr(np.ndarray, f"__{name}__")
 
     def operate(self: Any, other: Any) -> Any:
-        return in_place(self, other) if self.flags.writeable else new(self.view(np.ndarray), other)
+        if self.flags.writeable:
+            return in_place(self, other)
+        return read_only(new(self.view(np.ndarray), other))  # nobody else has it: assigned to ``t.data``, it is not copied
 
     return operate
 
@@ -49,7 +51,13 @@ class ReadOnlyArray(np.ndarray[Any, np.dtype[Any]]):
 
 
 def read_only(array: Any) -> ReadOnlyArray:
-    """A read-only view of an array, or of a scalar as a 0-d array."""
-    view = np.asarray(array).view(ReadOnlyArray)
-    view.flags.writeable = False
-    return view
+    """A read-only view of an array, or of a scalar as a 0-d array, that nobody can make writable again."""
+    if type(array) is not np.ndarray:
+        array = np.asarray(array)
+    array.flags.writeable = False
+    return array.view(ReadOnlyArray)
+
+
+def immutable(array: Any) -> bool:
+    """Whether this is a view that ``read_only`` gave, on memory that nobody can write."""
+    return type(array) is ReadOnlyArray and not array.flags.writeable and not getattr(array.base, "flags", array.flags).writeable

@@ -15,7 +15,7 @@ from .errors import GradientError, ShapeError
 from .modes import MODES, is_recording, is_watching
 from .ops import Op
 from .ops import elementwise as e
-from .readonly import read_only
+from .readonly import immutable, read_only
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -77,22 +77,21 @@ class Record:
 
         A record made before keeps the numbers it was computed with.
         """
-        if type(self._data) is ndarray:
-            self._data.flags.writeable = False  # so that nobody can make the view writable again
         return read_only(self._data)
 
     @data.setter
     def data(self, value: TensorLike) -> None:
         if self.inputs:
             raise ValueError(f"{self._called()} is a result (of {self.op.name}): only a leaf can be given new numbers.")
-        array, before = own(value, None, self.name or "Tensor"), self._data
+        before = self._data
+        array = value.view(ndarray) if immutable(value) else own(value, None, self.name or "Tensor")
         if array.shape != before.shape:
             raise ShapeError(f"{self._called()} has shape {self.shape}: it cannot be given numbers of shape {array.shape}.")
         if array.dtype is not before.dtype:
             if not np.can_cast(array.dtype, self._data.dtype, "same_kind"):
                 raise TypeError(f"{self._called()} holds {self.dtype}: it cannot be given {array.dtype}.")
             array = array.astype(self._data.dtype)
-        self._data = array
+        self._data = array if array.shape else array[()]
 
     @property
     def requires_grad(self) -> bool:

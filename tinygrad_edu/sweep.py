@@ -58,7 +58,7 @@ def depending_on(order: Sequence[Tensor], targets: Iterable[Tensor]) -> set[int]
 
 def sweep(
     order: Sequence[Tensor],
-    active: Container[int],
+    active: Container[int] | None,
     targets: Container[int],
     seeds: dict[int, Array],
     record: bool = False,
@@ -70,8 +70,8 @@ def sweep(
     ----------
     order : sequence of Tensors
         A topological order that holds every active node.
-    active : container of ids
-        The nodes that take part: those on a path from a target to a root.
+    active : container of ids, or None
+        The nodes that take part: those on a path from a target to a root. None for those that require a gradient.
     targets : container of ids
         The nodes whose gradient is kept; of the others it is dropped once it has been handed on.
     seeds : dict
@@ -95,7 +95,7 @@ def sweep(
         y, args = (node, node._inputs_as_recorded()) if record else (node._data, node.args)
         for i, parent in enumerate(node.inputs):
             key = id(parent)
-            if key not in active:
+            if not (parent._requires_grad if active is None else key in active):
                 continue
             part = vjp(i, g, y, args, params)
             if part is None:
@@ -113,9 +113,11 @@ def onto(g: Array, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
     """Un-broadcast: what the forward pass repeated or promoted, the backward pass adds up and casts back."""
     if g.shape != shape:
         extra = len(g.shape) - len(shape)
-        axes = [*range(extra), *[extra + a for a, size in enumerate(shape) if size == 1 != g.shape[extra + a]]]
-        if axes:
-            g = total(g, axis=tuple(axes) if len(axes) > 1 else axes[0], keepdims=False)
+        axes: tuple[int, ...] = tuple(range(extra))
+        if g.shape[extra:] != shape:
+            axes += tuple(extra + a for a, size in enumerate(shape) if size == 1 != g.shape[extra + a])
+        add_up = total.forward if type(g) is np.ndarray else total  # the plain function is faster than the op
+        g = add_up(g, axis=axes[0] if len(axes) == 1 else axes, keepdims=False)
         if g.shape != shape:
             g = g.reshape(shape)
     if g.dtype != dtype:

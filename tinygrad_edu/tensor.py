@@ -94,8 +94,7 @@ class Tensor(Protocols):
         seed = seed_for(self, gradient)
         order = topological_order([self], requiring_grad=True)
         wanted = {id(t): t for t in order if not t.inputs or t._retains_grad}
-        active = {id(t) for t in order}
-        found = run_sweep(order, active, wanted, {id(self): seed})
+        found = run_sweep(order, None, wanted, {id(self): seed})
         taken: set[int] = set()
         commit = []
         for key, g in found.items():
@@ -139,7 +138,7 @@ class Tensor(Protocols):
 
 
 def run_sweep(
-    order: Sequence[Tensor], active: Container[int], targets: Container[int], seeds: dict[int, Any], record: bool = False
+    order: Sequence[Tensor], active: Container[int] | None, targets: Container[int], seeds: dict[int, Any], record: bool = False
 ) -> dict[int, Any]:
     """The sweep, recorded even under ``no_grad``; under ``detect_anomaly`` with a look at what each edge hands back."""
     if not MODES.get():

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -41,7 +42,7 @@ def moons(n: int = 100, noise: float = 0.1) -> tuple[np.ndarray, np.ndarray]:
     """Two interleaved half circles, labelled -1 and 1: the numbers that scikit-learn's make_moons draws."""
     angle = np.linspace(0, np.pi, n // 2)
     outer = np.column_stack([np.cos(angle), np.sin(angle)])
-    inner = np.column_stack([1 - np.cos(angle), 0.5 - np.sin(angle)])
+    inner = np.column_stack([1 - np.cos(angle), 1 - np.sin(angle) - 0.5])
     x, y = np.vstack([outer, inner]), np.repeat([-1, 1], n // 2)
     order = np.arange(n)
     np.random.shuffle(order)  # noqa: NPY002  # the notebook's generator, for the notebook's numbers
@@ -54,7 +55,7 @@ class Perceptron:
     def __init__(self, widths: list[int], engine: Engine) -> None:
         self.layers = [
             [([engine.parameter(random.uniform(-1, 1)) for _ in range(fan_in)], engine.parameter(0)) for _ in range(fan_out)]
-            for fan_in, fan_out in zip(widths, widths[1:], strict=False)
+            for fan_in, fan_out in pairwise(widths)
         ]
         self.parameters = [p for layer in self.layers for weights, bias in layer for p in [*weights, bias]]
 

@@ -3,8 +3,8 @@
 The note's network, a whole training step (loss, six gradients, update) against the same formulas written by hand in
 NumPy; micrograd's own demo, scalar by scalar, against micrograd; the import against NumPy's. Only ratios within a run
 mean something: a process for each contender, taken in turns, medians over the rounds, the garbage collector on, and
-the same losses from all of them before any is timed. What is not installed is skipped:
-``pip install -e .[bench]`` brings all of it.
+the same losses from all of them before any is timed. What is not installed is skipped; ``pip install -e .[bench]``
+brings all of it.
 """
 
 from __future__ import annotations
@@ -21,31 +21,48 @@ from network import CONTENDERS, SIZES
 from turns import ROOT, Result, race
 
 HEAPS = {
-    "warm": "warm heap (a 31 MiB block was freed first, so glibc keeps freed memory)",
-    "fresh": "fresh heap (glibc may hand freed memory back to the system, and page it in again)",
+    "warm": "warm heap (a block of 31 MiB was freed first: glibc then keeps what is freed)",
+    "fresh": "fresh heap (glibc hands what is freed back to the system, and it is paged in again)",
 }
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], epilog="See the top of this file.")
-    parser.add_argument("--quick", action="store_true", help="fewer rounds, and no size that takes long")
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n\n")[0], epilog=__doc__.partition("\n\n")[2])
+    parser.add_argument("--quick", action="store_true", help="fewer rounds, and not the largest network")
     parser.add_argument("--threads", type=int, default=1, help="BLAS threads (default 1)")
     parser.add_argument("--dtype", choices=["float64", "float32"], default="float64")
     parser.add_argument("--heap", choices=list(HEAPS), default="warm")
-    parser.add_argument("--only", metavar="WORD", help=f"the tables whose title has this word: {', '.join(SIZES)}, moons, import")
-    parser.add_argument("--compare", type=Path, metavar="DIR", action="append", default=[], help="also another checkout")
+    parser.add_argument("--only", metavar="WORD", help=f"the tables with this word: {', '.join(SIZES)}, moons, import")
+    parser.add_argument(
+        "--compare",
+        type=Path,
+        metavar="DIR",
+        action="append",
+        default=[],
+        help="also race the tinygrad_edu of another checkout; may be given several times",
+    )
     options = parser.parse_args()
+    titles = [f"network {size}" for size in SIZES] + ["moons", "import"]
+    chosen = [title for title in titles if options.only is None or options.only in title]
+    if not chosen:
+        parser.error(f"--only {options.only}: no table has this word")
+    if options.threads < 1:
+        parser.error("--threads: at least 1")
+    for folder in options.compare:
+        if not (folder / "tinygrad_edu" / "__init__.py").is_file():
+            parser.error(f"--compare {folder}: there is no tinygrad_edu in this folder")
 
-    print(f"Python {platform.python_version()}, NumPy {np.__version__}, {os.cpu_count()} cores, BLAS threads: {options.threads}")
-    print(f"{options.dtype}, {HEAPS[options.heap]}, garbage collector on")
+    blas = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
+    print(f"Python {platform.python_version()}, NumPy {np.__version__}, {blas['name']} {blas['version']}, {os.cpu_count()} cores")
+    print(f"BLAS threads: {options.threads}, {options.dtype}, {HEAPS[options.heap]}, garbage collector on")
     ours = {"": ROOT} | {f" in {folder}": folder.resolve() for folder in options.compare}
 
     for size in SIZES:
-        if wanted(options.only, f"network {size}") and not (options.quick and size.startswith("N=1024")):
+        if f"network {size}" in chosen and not (options.quick and size.startswith("N=1024")):
             network(size, ours, options)
-    if wanted(options.only, "moons"):
+    if "moons" in chosen:
         scalars(ours, options)
-    if wanted(options.only, "import"):
+    if "import" in chosen:
         imports(ours, options)
 
 
@@ -57,10 +74,10 @@ def network(size: str, ours: dict[str, Path], options: argparse.Namespace) -> No
 
 
 def scalars(ours: dict[str, Path], options: argparse.Namespace) -> None:
-    task = {"case": "moons", "dtype": "float64", "heap": options.heap, "check": len(NOTEBOOK), "slice": 0}
+    task = {"case": "moons", "heap": options.heap, "check": len(NOTEBOOK), "slice": 0}
     rounds = 5 if options.quick else 15
-    results = race(task, rows(list(ENGINES), ours), rounds, options.threads, 1e-9)
-    table(f"micrograd's moons demo, scalar by scalar: ms per step, {rounds} rounds", results, 1e3)
+    results = race(task, rows(list(ENGINES), ours), rounds, options.threads, 1e-9, NOTEBOOK)
+    table(f"micrograd's moons demo, scalar by scalar: ms per training step, {rounds} rounds", results, 1e3)
 
 
 def imports(ours: dict[str, Path], options: argparse.Namespace) -> None:
@@ -69,10 +86,6 @@ def imports(ours: dict[str, Path], options: argparse.Namespace) -> None:
     for suffix, package in ours.items():
         numpy, beyond = cost(package, rounds)
         print(f"  NumPy {1e3 * numpy:.1f}, tinygrad_edu{suffix} {1e3 * beyond:.1f} beyond it")
-
-
-def wanted(only: str | None, title: str) -> bool:
-    return only is None or only in title
 
 
 def rows(contenders: list[str], ours: dict[str, Path]) -> dict[str, tuple[str, Path]]:

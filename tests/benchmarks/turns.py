@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
@@ -19,16 +20,16 @@ class Result(NamedTuple):
     """The medians of a contender over the rounds; the ratio is the median of the ratios within each round."""
 
     contender: str
-    seconds: float
-    ratio: float
-    faults: float
+    seconds: float = 0.0
+    ratio: float = 0.0
+    faults: float = 0.0
     skipped: str = ""
 
 
 def environment(threads: int, package: Path = ROOT) -> dict[str, str]:
     """The environment of a process that imports tinygrad_edu from this folder and computes on so many threads."""
     count = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), str(threads))
-    return {**os.environ, **count, "PYTHONPATH": str(package), "PYTHONHASHSEED": "0"}
+    return {**os.environ, **count, "PYTHONPATH": str(package)}
 
 
 class Contender:
@@ -37,7 +38,7 @@ class Contender:
     def __init__(self, label: str, task: dict[str, Any], threads: int, package: Path) -> None:
         self.label = label
         self.process = subprocess.Popen(
-            [sys.executable, str(ROOT / "tests/benchmarks/worker.py"), json.dumps(task)],
+            [sys.executable, str(Path(__file__).with_name("worker.py")), json.dumps(task)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -64,16 +65,24 @@ class Contender:
         self.process.wait()
 
 
-def race(task: dict[str, Any], labels: dict[str, tuple[str, Path]], rounds: int, threads: int, tolerance: float) -> list[Result]:
-    """Time the contenders of a case; the first one that is there is what the others are compared with.
+def race(
+    task: dict[str, Any],
+    rows: dict[str, tuple[str, Path]],
+    rounds: int,
+    threads: int,
+    tolerance: float,
+    expected: Sequence[float] = (),
+) -> list[Result]:
+    """Time the contenders of a case; the others are compared with the first one that is there.
 
-    ``labels`` gives for each row of the table the contender and the folder that it imports tinygrad_edu from.
+    ``rows`` gives for each row of the table the contender and the folder that it imports tinygrad_edu from. Nobody is
+    timed unless all have the same losses, and the expected ones if there are any.
     """
-    everyone = [Contender(label, {**task, "contender": name}, threads, package) for label, (name, package) in labels.items()]
+    everyone = [Contender(label, {**task, "contender": name}, threads, package) for label, (name, package) in rows.items()]
+    here = [c for c in everyone if not c.skipped]
     try:
-        here = [c for c in everyone if not c.skipped]
-        for c in here[1:]:
-            agree(here[0], c, tolerance)
+        for c in here:
+            agree(c, expected or here[0].losses, tolerance)
         for _ in range(rounds):
             for c in here:
                 if threads > 1:
@@ -82,21 +91,21 @@ def race(task: dict[str, Any], labels: dict[str, tuple[str, Path]], rounds: int,
     finally:
         for c in everyone:
             c.stop()
-    results = []
-    for c in everyone:
-        if c.skipped:
-            results.append(Result(c.label, 0, 0, 0, c.skipped))
-            continue
-        pairs = zip(c.slices, here[0].slices, strict=True)
-        ratio = median(mine["seconds"] / first["seconds"] for mine, first in pairs)
-        results.append(
-            Result(c.label, median(s["seconds"] for s in c.slices), ratio, median(s["faults"] for s in c.slices)),
-        )
-    return results
+    return [Result(c.label, skipped=c.skipped) if c.skipped else medians(c, here[0]) for c in everyone]
 
 
-def agree(first: Contender, other: Contender, tolerance: float) -> None:
-    """Stop unless both computed the same losses: a fast wrong answer wins nothing."""
-    for k, (a, b) in enumerate(zip(first.losses, other.losses, strict=True)):
-        if not abs(a - b) <= tolerance * abs(a):
-            raise SystemExit(f"step {k}: {first.label} has loss {a!r}, {other.label} has {b!r}: nothing was timed.")
+def agree(contender: Contender, expected: Sequence[float], tolerance: float) -> None:
+    """Stop at a wrong number: a fast wrong answer wins nothing."""
+    for k, (loss, right) in enumerate(zip(contender.losses, expected, strict=True)):
+        if not abs(loss - right) <= tolerance * abs(right):
+            raise SystemExit(f"step {k}: {contender.label} has loss {loss!r}, expected {right!r}: nothing was timed.")
+
+
+def medians(contender: Contender, first: Contender) -> Result:
+    pairs = list(zip(contender.slices, first.slices, strict=True))
+    return Result(
+        contender.label,
+        median(mine["seconds"] for mine, _ in pairs),
+        median(mine["seconds"] / other["seconds"] for mine, other in pairs),
+        median(mine["faults"] for mine, _ in pairs),
+    )

@@ -7,17 +7,19 @@ from __future__ import annotations
 
 import json
 import math
-import resource
 import sys
 import time
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
-sys.path.append(__file__.rpartition("/")[0])
 import moons
 import network
+import numpy as np
+
+try:
+    import resource
+except ImportError:  # Windows does not count page faults for us
+    resource = None
 
 WARM_UP = 0.3  # seconds
 
@@ -25,9 +27,7 @@ WARM_UP = 0.3  # seconds
 def main() -> None:
     task = json.loads(sys.argv[1])
     if task["heap"] == "warm":
-        # Once a block this large was freed, glibc keeps what is freed instead of handing it back to the system.
-        del_me = np.ones(31 * 2**20, np.uint8)
-        del del_me
+        np.ones(31 * 2**20, np.uint8)  # once a block this large was freed, glibc keeps what is freed after it
     try:
         step = build(task)
     except ModuleNotFoundError as missing:
@@ -40,10 +40,9 @@ def main() -> None:
         seconds = min(seconds, duration(step, 1))
     count = max(1, math.ceil(task["slice"] / seconds))
     for _ in sys.stdin:
-        faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+        before = page_faults()
         elapsed = duration(step, count)
-        faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt - faults
-        say(seconds=elapsed / count, faults=faults / count)
+        say(seconds=elapsed / count, faults=(page_faults() - before) / count)
 
 
 def build(task: dict[str, Any]) -> Callable[[], float]:
@@ -57,6 +56,10 @@ def duration(step: Callable[[], float], count: int) -> float:
     for _ in range(count):
         step()
     return time.perf_counter() - started
+
+
+def page_faults() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt if resource else 0
 
 
 def say(**words: Any) -> None:

@@ -33,19 +33,20 @@ def slope(f: Callable[[float], Array], step: float, rtol: float, magnitude: floa
     """
     value, rounding, doubt = np.array(np.nan), np.array(0.0), np.array(np.inf)
     h = step
-    for _ in range(TRIES):
-        ahead, behind = f(h), f(-h)
-        wide = (ahead - behind) / (2 * h)
-        narrow = (f(h / 2) - f(-h / 2)) / h
-        noise = 10 * ULP * np.maximum(np.maximum(np.abs(ahead), np.abs(behind)), magnitude) / h
-        unsure = np.nan_to_num(np.abs(wide - narrow) + noise, nan=np.inf)
-        better = unsure < doubt
-        value = np.where(better, narrow + (narrow - wide) / 3, value)
-        rounding = np.where(better, noise, rounding)
-        doubt = np.where(better, unsure, doubt)
-        if np.all(doubt <= 2 * rounding + rtol * np.max(np.abs(value), initial=0.0)):
-            break
-        h /= SHORTER
+    with np.errstate(invalid="ignore", over="ignore"):  # inf − inf, where h is too long
+        for _ in range(TRIES):
+            ahead, behind = f(h), f(-h)
+            wide = (ahead - behind) / (2 * h)
+            narrow = (f(h / 2) - f(-h / 2)) / h
+            noise = 10 * ULP * np.maximum(np.maximum(np.abs(ahead), np.abs(behind)), magnitude) / h
+            unsure = np.nan_to_num(np.abs(wide - narrow) + noise, nan=np.inf)
+            better = unsure < doubt
+            value = np.where(better, (4 * narrow - wide) / 3, value)
+            rounding = np.where(better, noise, rounding)
+            doubt = np.where(better, unsure, doubt)
+            if np.all(doubt <= 2 * rounding + rtol * np.max(np.abs(value), initial=0.0)):
+                break
+            h /= SHORTER
     return Slope(value, rounding, doubt)
 
 
@@ -55,6 +56,6 @@ def kink(f: Callable[[float], float], step: float) -> tuple[float, float] | None
     slopes = [((middle - f(-h)) / h, (f(h) - middle) / h) for h in (step / SHORTER, step / SHORTER**2)]
     (left, right), (near_left, near_right) = slopes
     gap, near_gap = abs(right - left), abs(near_right - near_left)
-    # A smooth function halves the gap with the step, a jump doubles it; rounding makes a small one.
+    # Without a kink the gap shrinks with the step; at a jump it grows; rounding makes a small one.
     stays = gap / 2 < near_gap < 2 * gap and near_gap > 1e-3 * (abs(near_left) + abs(near_right))
     return (near_left, near_right) if stays else None

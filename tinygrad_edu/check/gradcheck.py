@@ -35,7 +35,10 @@ class GradcheckError(AssertionError):
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One input in one mode: the entry where engine and differences are furthest apart."""
+    """One input in one mode: the entry where engine and differences are furthest apart, and how many are wrong.
+
+    ``reason`` says why the differences may be to blame, where something speaks for that.
+    """
 
     input: str
     order: int
@@ -246,11 +249,12 @@ def _compare(
     if few is None and y.size + max(x.size for x in xs) > LARGE:
         few = FEW
     us = np.eye(y.size) if few is None else options.random.standard_normal((few, y.size))
-    pulled = {"reverse": [pull(u.reshape(y.shape)) for u in us]}
-    modes = options.modes
-    if recorded:
-        pulled["recorded"] = [pull(Tensor(u.reshape(y.shape), requires_grad=True)) for u in us]
-        modes = (*modes, "recorded")
+    modes = (*options.modes, "recorded") if recorded else options.modes
+    pulled = {
+        mode: [pull(Tensor(u.reshape(y.shape), requires_grad=mode == "recorded")) for u in us]
+        for mode in modes
+        if mode != "forward"
+    }
 
     def project(value: Tensor) -> Array:
         flat = value.numpy().ravel()
@@ -313,7 +317,8 @@ def _row(
     """The row, and the place of its largest difference, among the wrong entries if there are any."""
     if not expected.size:
         return Row(name, order, mode, 0.0, 0.0, "no entries", 0.0, 0.0, 0, 0, ""), (0, 0)
-    difference = np.abs(engine - expected)
+    with np.errstate(invalid="ignore"):  # inf − inf
+        difference = np.abs(engine - expected)
     wrong = ~(difference <= limit)  # NaN is wrong
     rank = np.where(wrong == wrong.any(), np.nan_to_num(difference, nan=np.inf), -1.0)
     r, c = (int(n) for n in np.unravel_index(int(np.argmax(rank)), rank.shape))

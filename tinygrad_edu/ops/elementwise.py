@@ -87,7 +87,7 @@ def _zeros(a: Value, b: Value) -> Value:
 
 
 def _xdivy(a: Value, b: Value) -> Value:
-    if np.logical_and.reduce(b, None):
+    if np.count_nonzero(b) == b.size:
         return a / b
     return np.divide(a, b, out=_zeros(a, b), where=a != 0)
 
@@ -146,8 +146,9 @@ def _gelu_partial(y: Value, x: Value) -> Value:
 def _bce(p: Value, t: Value) -> Value:
     with np.errstate(divide="ignore", invalid="ignore"):
         yes, no = -t * np.log(p), (t - 1) * np.log1p(-p)
-    if np.minimum.reduce(np.minimum(yes, no), None, initial=0) >= 0:  # as it is for probabilities p and t
-        return yes + no
+    y = yes + no
+    if np.count_nonzero(np.minimum(yes, no) >= 0) == y.size:  # as it is for probabilities p and t
+        return y
     return _bce_at_the_ends(p, t)
 
 
