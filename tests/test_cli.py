@@ -12,7 +12,6 @@ from xml.etree import ElementTree
 import pytest
 
 
-
 def run(*arguments: str, cwd: Path, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-X", "utf8", "-m", "tinygrad_edu", *arguments],

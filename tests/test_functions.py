@@ -132,5 +132,5 @@ def test_clip_of_integers_stays_integer() -> None:
 
 
 def test_take_along_axis_refuses_indices_of_another_rank() -> None:
-    with pytest.raises(ValueError, match="dimensions|axes"):
+    with pytest.raises(ValueError, match=r"dimensions|axes"):
         tg.take_along_axis(np.ones((2, 3)), [0, 1], axis=0)

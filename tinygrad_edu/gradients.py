@@ -6,6 +6,7 @@ and a record can be differentiated again.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
 from typing import Any, overload
 
@@ -66,6 +67,8 @@ def gradients(
     >>> first.item(), tg.gradients(first, x).item()
     (12.0, 12.0)
     """
+    if unused not in ("error", "zero"):
+        raise ValueError(f'gradients: unused={unused!r} is neither "error" nor "zero".')
     several = not isinstance(targets, Tensor)
     wanted: list[Tensor] = list(targets) if several else [targets]  # type: ignore[list-item]  # a Tensor, by the line above
     for t in wanted:
@@ -299,35 +302,38 @@ def _nested(y: Tensor, xs: Sequence[Tensor]) -> bool:
 
 
 class _Group:
-    """An argument that may be a container: its leaves in order, and how to build the container again."""
+    """An argument that may be a list, tuple or dict of arrays: its leaves in order, and how to build its like again."""
 
     def __init__(self, value: Any, who: str) -> None:
-        self.kind: Any = type(value)
+        self.value = value
         if isinstance(value, dict):
-            self.keys = list(value)
             items = list(value.values())
         elif isinstance(value, (list, tuple)) and any(isinstance(v, (Tensor, np.ndarray)) for v in value):
-            self.keys = []
             items = list(value)
         else:
-            self.kind, items = None, [value]
-        self.leaves = [_variable(v, f"{who}, part {i}" if self.kind else who) for i, v in enumerate(items)]
+            self.value, items = None, [value]
+        self.leaves = [_variable(v, f"{who}, part {i}" if self.value is not None else who) for i, v in enumerate(items)]
 
     def build(self, parts: list[Tensor]) -> Any:
-        if self.kind is None:
+        if self.value is None:
             return parts[0]
-        if self.kind is dict:
-            return dict(zip(self.keys, parts, strict=True))
-        return parts if self.kind is list else tuple(parts)
+        if isinstance(self.value, dict):
+            like = copy.copy(self.value)
+            like.update(zip(self.value, parts, strict=True))
+            return like
+        kind = type(self.value)
+        return kind(*parts) if hasattr(kind, "_fields") else kind(parts)  # a named tuple takes its parts one by one
 
 
 def _variables(args: tuple[Any, ...], chosen: list[int]) -> tuple[list[Any], list[_Group]]:
+    """The arguments with the chosen ones replaced by variables, and the groups of these, one for each choice."""
     call = list(args)
-    groups = []
+    groups: dict[int, _Group] = {}
     for i in chosen:
         if not -len(args) <= i < len(args):
             raise ValueError(f"grad: argnums {i} does not exist: the function was called with {len(args)} arguments.")
-        group = _Group(args[i], f"grad: argument {i}")
-        call[i] = group.build(group.leaves)
-        groups.append(group)
-    return call, groups
+        place = i % len(args)
+        if place not in groups:
+            groups[place] = _Group(args[place], f"grad: argument {i}")
+            call[place] = groups[place].build(groups[place].leaves)
+    return call, [groups[i % len(args)] for i in chosen]

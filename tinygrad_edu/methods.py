@@ -82,9 +82,14 @@ class Methods(Operators):
         return x.reshape(tuple(1 if a in gone else n for a, n in enumerate(self.shape)) if keepdims else x.shape[1:])
 
     def clip(self, lo: TensorLike | None = None, hi: TensorLike | None = None) -> Self:
-        """y = min(max(x, lo), hi)."""
-        low, high = -np.inf if lo is None else lo, np.inf if hi is None else hi
-        return record(s.clip, (self, operand(low, s.clip, type(self)), operand(high, s.clip, type(self))))
+        """y = min(max(x, lo), hi); a bound that is None does not bind."""
+        if lo is None and hi is None:
+            return self
+        if hi is None:
+            return record(s.maximum, (self, operand(lo, s.maximum, type(self))))
+        if lo is None:
+            return record(s.minimum, (self, operand(hi, s.minimum, type(self))))
+        return record(s.clip, (self, operand(lo, s.clip, type(self)), operand(hi, s.clip, type(self))))
 
     def reshape(self, *shape: Any) -> Self:
         """The same numbers, in row-major order, in another shape."""

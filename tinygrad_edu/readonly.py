@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 
@@ -55,9 +55,10 @@ def read_only(array: Any) -> ReadOnlyArray:
     if type(array) is not np.ndarray:
         array = np.asarray(array)
     array.flags.writeable = False
-    return array.view(ReadOnlyArray)
+    view: ReadOnlyArray = array.view(ReadOnlyArray)
+    return view
 
 
-def immutable(array: Any) -> bool:
+def immutable(array: Any) -> TypeGuard[ReadOnlyArray]:
     """Whether this is a view that ``read_only`` gave, on memory that nobody can write."""
     return type(array) is ReadOnlyArray and not array.flags.writeable and not getattr(array.base, "flags", array.flags).writeable

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .errors import ShapeError
 from .ops.contraction import sum as total
 from .ops.elementwise import astype
 
@@ -102,23 +103,27 @@ def sweep(
                 continue
             x = parent._data
             if part.shape != x.shape or part.dtype is not x.dtype:
-                part = onto(part, x.shape, x.dtype)
+                part = onto(part, x.shape, x.dtype, node.op.name)
             if watch is not None:
                 watch(node, i, part)
             grads[key] = grads[key] + part if key in grads else part
     return finished
 
 
-def onto(g: Array, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
+def onto(g: Array, shape: tuple[int, ...], dtype: np.dtype[Any], who: str) -> Array:
     """Un-broadcast: what the forward pass repeated or promoted, the backward pass adds up and casts back."""
     if g.shape != shape:
-        extra = len(g.shape) - len(shape)
+        before = g.shape
+        extra = len(before) - len(shape)
         axes: tuple[int, ...] = tuple(range(extra))
-        if g.shape[extra:] != shape:
-            axes += tuple(extra + a for a, size in enumerate(shape) if size == 1 != g.shape[extra + a])
-        add_up = total.forward if type(g) is np.ndarray else total  # the plain function is faster than the op
-        g = add_up(g, axis=axes[0] if len(axes) == 1 else axes, keepdims=False)
-        if g.shape != shape:
+        if before[extra:] != shape:
+            axes += tuple(extra + a for a, size in enumerate(shape) if extra + a >= 0 and size == 1 != before[extra + a])
+        if axes:
+            add_up = total.forward if type(g) is np.ndarray else total  # the plain function is faster than the op
+            g = add_up(g, axis=axes[0] if len(axes) == 1 else axes, keepdims=False)
+        if g.shape != shape:  # only axes of size 1 may be missing
+            if [n for n in g.shape if n != 1] != [n for n in shape if n != 1]:
+                raise ShapeError(f"{who}: its rule gave a gradient of shape {before} for an input of shape {shape}.")
             g = g.reshape(shape)
     if g.dtype != dtype:
         g = astype(g, dtype=dtype)

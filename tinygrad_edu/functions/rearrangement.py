@@ -36,6 +36,9 @@ __all__ = [
 ]
 
 
+REPEATING = ("edge", "reflect", "symmetric", "wrap")  # the modes of numpy.pad whose border repeats numbers
+
+
 @implements(np.reshape)
 def reshape(x: TensorLike, shape: int | Sequence[int]) -> Tensor:
     """The same numbers, in row-major order, in another shape; one size may be -1.
@@ -198,8 +201,8 @@ def pad(x: TensorLike, pad_width: Any, mode: str = "constant", constant_values: 
     pad_width : int, pair, or a pair per axis
         How many numbers before and after, as in ``numpy.pad``.
     mode : str
-        ``"constant"``, or a mode of ``numpy.pad`` that repeats the numbers themselves, such as ``"edge"``,
-        ``"reflect"``, ``"wrap"``: then the border's gradients go back to the numbers that it repeats.
+        ``"constant"``, or a mode of ``numpy.pad`` that repeats the numbers themselves: ``"edge"``, ``"reflect"``,
+        ``"symmetric"``, ``"wrap"``. Then the border's gradients go back to the numbers that it repeats.
     constant_values : float
         The number in a constant border.
 
@@ -212,6 +215,8 @@ def pad(x: TensorLike, pad_width: Any, mode: str = "constant", constant_values: 
     widths = tuple((int(a), int(b)) for a, b in np.broadcast_to(pad_width, (x.ndim, 2)))
     if any(n < 0 for pair in widths for n in pair):
         raise ShapeError(message("pad", (x,), f"negative width in {widths}", "a border has 0 or more numbers."))
+    if mode not in REPEATING and mode != "constant":
+        raise ValueError(message("pad", (x,), f"there is no mode {mode!r} here", f"modes: constant, {', '.join(REPEATING)}."))
     if mode == "constant":
         return record(r.pad, (x,), {"widths": widths, "value": float(constant_values)})
     for axis, pair in enumerate(widths):
@@ -289,5 +294,8 @@ def take_along_axis(x: TensorLike, indices: TensorLike, axis: int = -1) -> Tenso
     """
     x, places = as_tensor(x), as_tensor(indices)
     axis = normalize_axes(x, (axis,), "take_along_axis")[0]
-    grid = np.ogrid[tuple(slice(n) for n in places.shape)]
+    if places.ndim != x.ndim:
+        rule = f"the indices have {places.ndim} axes, x has {x.ndim}: they must be as many."
+        raise ShapeError(message("take_along_axis", (x,), "the indices do not fit", rule))
+    grid = np.ogrid[tuple(slice(n) for n in x.shape)]
     return x[tuple(places if a == axis else g for a, g in enumerate(grid))]

@@ -55,13 +55,16 @@ def argmin(x: TensorLike, axis: int | None = None) -> Tensor:
 
 
 @implements(np.sort)
-def sort(x: TensorLike, axis: int = -1) -> Tensor:
-    """The numbers in rising order along the axis; each gradient goes back to where its number came from.
+def sort(x: TensorLike, axis: int | None = -1) -> Tensor:
+    """The numbers in rising order along the axis, or all of them for None; each gradient goes back to its number's place.
 
     >>> tg.sort([3.0, 1.0, 2.0])
     Tensor([1., 2., 3.], op='sort')
     """
-    return record(s.sort, (as_tensor(x),), {"axis": axis})
+    x = as_tensor(x)
+    if axis is None:
+        x, axis = x.ravel(), 0
+    return record(s.sort, (x,), {"axis": axis})
 
 
 @implements(np.argsort)

@@ -36,7 +36,12 @@ class Elementwise(Op):
     kind: ClassVar[str] = "elementwise"
 
     def __init__(
-        self, name: str, forward: Rule, *partials: Rule | Whole | int | None, symbol: str = "", numpy: Callable[..., Any] | None = None
+        self,
+        name: str,
+        forward: Rule,
+        *partials: Rule | Whole | int | None,
+        symbol: str = "",
+        numpy: Callable[..., Any] | None = None,
     ) -> None:
         super().__init__(name, forward, (), symbol=symbol, numpy=numpy)
         self.partials = partials
@@ -87,7 +92,7 @@ def _zeros(a: Value, b: Value) -> Value:
 
 
 def _xdivy(a: Value, b: Value) -> Value:
-    if np.count_nonzero(b) == b.size:
+    if np.count_nonzero(b) == np.size(b):
         return a / b
     return np.divide(a, b, out=_zeros(a, b), where=a != 0)
 
@@ -180,7 +185,7 @@ add             = E("add",             operator.add,                   1,       
 subtract        = E("subtract",        operator.sub,                   1,                      -1,                        symbol="−", numpy=np.subtract)
 multiply        = E("multiply",        operator.mul,                   lambda y, a, b: b,      lambda y, a, b: a,         symbol="∗", numpy=np.multiply)
 divide          = E("divide",          operator.truediv,               Whole(lambda g, y, a, b: g / b), lambda y, a, b: -y / b,    symbol="/", numpy=np.divide)
-xdivy           = E("xdivy",           _xdivy,                         Whole(lambda g, y, a, b: g / b), lambda y, a, b: -xdivy(y, b), symbol="/")
+xdivy           = E("xdivy",           _xdivy,                         Whole(lambda g, y, a, b: xdivy(g * (b != 0), b)), lambda y, a, b: -xdivy(y, b), symbol="/")
 power           = E("power",           operator.pow,                   _power_base,            _power_exponent,           symbol="^", numpy=np.power)
 
 abs             = E("abs",             np.abs,                         lambda y, x: np.sign(x),                           symbol="abs", numpy=np.absolute)
