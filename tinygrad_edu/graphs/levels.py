@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from ..errors import GradientError
 from ..gradients import gradients
 from ..readonly import read_only
 from ..record import LITERALS
@@ -134,6 +135,11 @@ def backward_graph(root: Tensor, wrt: Sequence[Tensor] | None = None) -> Graph:
     wrt : sequence of Tensors, optional
         The tensors whose gradients are wanted; by default every node of the named level that takes part.
 
+    Raises
+    ------
+    GradientError
+        If the root is not a scalar, or nothing that it was computed from requires a gradient.
+
     Examples
     --------
     >>> import tinygrad_edu as tg
@@ -143,6 +149,9 @@ def backward_graph(root: Tensor, wrt: Sequence[Tensor] | None = None) -> Graph:
     >>> print(tg.backward_graph(L)["dL/dw"].formula)
     ∂𝓛/∂h ∗ (1 − h ∗ h) ∗ x
     """
+    if root.shape or not root.requires_grad:
+        why = f"its shape is {root.shape}" if root.shape else "nothing that it was computed from requires a gradient"
+        raise GradientError(f"backward_graph: {root._called()} has no gradients to draw: {why}.")
     order = topological_order([root])
     if wrt is None:
         wrt = swept(root)

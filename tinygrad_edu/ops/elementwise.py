@@ -177,6 +177,8 @@ SELU_ALPHA, SELU_SCALE = 1.6732632423543772, 1.0507009873554805
 # ---- the table: name, forward, ∂y/∂ each argument, how it is written ------------------------------------------------
 
 E, D = Elementwise, Discrete
+over_b  = Whole(lambda g, y, a, b: g / b)
+over_b0 = Whole(lambda g, y, a, b: xdivy(g * (b != 0), b))  # 0 where b is 0: there a is 0 too, and stays 0
 
 identity        = E("identity",        lambda x: x,                    1,                                                 symbol="=")
 astype          = E("astype",          lambda x, dtype: x.astype(dtype), 1)
@@ -184,8 +186,8 @@ negative        = E("negative",        operator.neg,                   -1,      
 add             = E("add",             operator.add,                   1,                      1,                         symbol="+", numpy=np.add)
 subtract        = E("subtract",        operator.sub,                   1,                      -1,                        symbol="−", numpy=np.subtract)
 multiply        = E("multiply",        operator.mul,                   lambda y, a, b: b,      lambda y, a, b: a,         symbol="∗", numpy=np.multiply)
-divide          = E("divide",          operator.truediv,               Whole(lambda g, y, a, b: g / b), lambda y, a, b: -y / b,    symbol="/", numpy=np.divide)
-xdivy           = E("xdivy",           _xdivy,                         Whole(lambda g, y, a, b: xdivy(g * (b != 0), b)), lambda y, a, b: -xdivy(y, b), symbol="/")
+divide          = E("divide",          operator.truediv,               over_b,                 lambda y, a, b: -y / b,    symbol="/", numpy=np.divide)
+xdivy           = E("xdivy",           _xdivy,                         over_b0,                lambda y, a, b: -xdivy(y, b), symbol="/")
 power           = E("power",           operator.pow,                   _power_base,            _power_exponent,           symbol="^", numpy=np.power)
 
 abs             = E("abs",             np.abs,                         lambda y, x: np.sign(x),                           symbol="abs", numpy=np.absolute)
