@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 
 from ..errors import GradientError
 from ..gradients import gradients
@@ -63,11 +63,13 @@ def build(
     shown: Mapping[int, str] | None = None,
     kinds: Mapping[int, str] | None = None,
     gradient_of: Mapping[int, int] | None = None,
+    written_out: Container[int] = (),
 ) -> Graph:
     """The graph that ends in these tensors.
 
     ``names`` are names for tensors, by id, that the tensors do not carry themselves; ``shown`` says how a formula writes
-    them; ``kinds`` overrules what the record says of them; ``gradient_of`` maps a gradient to what it is the gradient of.
+    them; ``kinds`` overrules what the record says of them; ``gradient_of`` maps a gradient to what it is the gradient of;
+    a result that is ``written_out`` never becomes a node for being used twice.
     """
     names, shown, kinds, gradient_of = names or {}, shown or {}, kinds or {}, gradient_of or {}
     order = topological_order(ends)
@@ -83,7 +85,8 @@ def build(
     for t in order:
         own_name = names.get(id(t), t.name)
         is_number = _is_number(t) and own_name is None
-        stands = level == "op" or own_name is not None or id(t) in final or _stands(t, uses)
+        shared = _stands(t, uses) and not (t.inputs and id(t) in written_out)
+        stands = level == "op" or own_name is not None or id(t) in final or shared
         edges: list[Edge] = []
         for position, x in enumerate(t.inputs):
             if id(x) in places:
@@ -174,7 +177,9 @@ def backward_graph(root: Tensor, wrt: Sequence[Tensor] | None = None) -> Graph:
         shown[id(g)] = "1" if g is seed else pretty_gradient(root_name, forward_names[id(t)])
         kinds[id(g)] = "gradient"
         twins[id(g)] = id(t)
-    return build([root, seed, *found], "named", names, shown, kinds, twins)
+    forward = {id(t) for t in order}
+    recorded = {id(t) for t in topological_order([seed, *found])} - forward
+    return build([root, seed, *found], "named", names, shown, kinds, twins, recorded)
 
 
 def swept(root: Tensor) -> list[Tensor]:
