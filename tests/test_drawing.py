@@ -26,7 +26,10 @@ def svg_texts(source: str) -> list[str]:
     except NoGraphvizError as error:
         pytest.skip(str(error))
     root = ElementTree.fromstring(drawn)
-    return ["".join(t.itertext()).replace("\u2002", "").replace("\xa0", " ").strip() for t in root.iter("{http://www.w3.org/2000/svg}text")]
+    return [
+        "".join(t.itertext()).replace("\u2002", "").replace("\xa0", " ").strip()
+        for t in root.iter("{http://www.w3.org/2000/svg}text")
+    ]
 
 
 def edges(source: str, *words: str) -> list[tuple[str, str]]:
