@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from typing import Any, TypeGuard
 
@@ -17,7 +18,7 @@ HOW_TO_ASSIGN = (
 def _rebinding(name: str) -> Callable[[Any, Any], Any]:
     """An in-place operator that gives a new array where it may not write."""
     in_place = getattr(np.ndarray, f"__i{name}__")
-    new = getattr(np.ndarray, f"__{name}__")
+    new = getattr(operator, name)
 
     def operate(self: Any, other: Any) -> Any:
         if self.flags.writeable:
@@ -61,4 +62,6 @@ def read_only(array: Any) -> ReadOnlyArray:
 
 def immutable(array: Any) -> TypeGuard[ReadOnlyArray]:
     """Whether this is a view that ``read_only`` gave, on memory that nobody can write."""
-    return type(array) is ReadOnlyArray and not array.flags.writeable and not getattr(array.base, "flags", array.flags).writeable
+    if type(array) is not ReadOnlyArray or array.flags.writeable:
+        return False
+    return isinstance(array.base, np.ndarray) and not array.base.flags.writeable

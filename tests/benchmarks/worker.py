@@ -21,7 +21,7 @@ try:
 except ImportError:  # Windows does not count page faults for us
     resource = None
 
-WARM_UP = 0.3  # seconds
+WARM_UP, SLICE = 0.3, 0.02  # seconds, at least
 
 
 def main() -> None:
@@ -40,7 +40,7 @@ def main() -> None:
     started = time.perf_counter()
     while time.perf_counter() - started < WARM_UP:
         seconds = min(seconds, duration(step, 1))
-    count = max(1, math.ceil(task["slice"] / seconds))
+    count = max(task["steps"], math.ceil(SLICE / seconds))
     for _ in sys.stdin:
         before = page_faults()
         elapsed = duration(step, count)
