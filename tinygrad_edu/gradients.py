@@ -78,15 +78,14 @@ def gradients(
             raise GradientError(f"gradients: {t._called()} holds {t.dtype}, which has no derivatives.")
     order = topological_order([y])
     active = depending_on(order, wanted)
-    keep = {id(t) for t in wanted}
     seed = _seed(y, gradient, create_graph)
-    found: dict[int, Any] = {}
+    found: dict[Tensor, Any] = {}
     if id(y) in active:
         nodes = [node for node in order if id(node) in active]
-        found = run_sweep(nodes, active, keep, {id(y): seed}, record=create_graph)
+        found = run_sweep(nodes, active, set(wanted), {y: seed}, record=create_graph)
     result: list[Tensor] = []
     for t in wanted:
-        g = found.get(id(t))
+        g = found.get(t)
         if g is None:
             if unused != "zero":
                 raise GradientError(

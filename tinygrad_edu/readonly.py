@@ -55,7 +55,7 @@ def read_only(array: Any) -> ReadOnlyArray:
     """A read-only view of an array, or of a scalar as a 0-d array, that nobody can make writable again."""
     if type(array) is not np.ndarray:
         array = np.asarray(array)
-    array.flags.writeable = False
+    array.setflags(write=False)
     view: ReadOnlyArray = array.view(ReadOnlyArray)
     return view
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self, TypeAlias, TypeVar
 
@@ -122,7 +123,7 @@ class Record:
     @property
     def size(self) -> int:
         """The number of numbers."""
-        return int(np.size(self._data))
+        return math.prod(self.shape)
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -189,11 +190,15 @@ def record(op: Op, inputs: tuple[T, ...], params: Mapping[str, Any] = NO_PARAMS)
         left, right = inputs
         args: tuple[Any, ...] = (left._data, right._data)
         requires_grad = left._requires_grad or right._requires_grad
+    elif len(inputs) == 1:
+        args = (inputs[0]._data,)
+        requires_grad = inputs[0]._requires_grad
     else:
         args = tuple([x._data for x in inputs])
         requires_grad = True in [x._requires_grad for x in inputs]
+    modes = MODES.get()
     try:
-        if MODES.get() and is_watching():
+        if modes and is_watching():
             value = explain.checked_forward(op, inputs, args, params)
         else:
             value = op.forward(*args, **params) if params else op.forward(*args)
@@ -202,7 +207,7 @@ def record(op: Op, inputs: tuple[T, ...], params: Mapping[str, Any] = NO_PARAMS)
     if type(value) is not ndarray:
         if not isinstance(value, generic):
             value = np.asarray(value)[()]
-    elif not value.shape:
+    elif not value.ndim:
         value = value[()]
     t: T = new(type(inputs[0]))
     t._data = value
@@ -213,7 +218,7 @@ def record(op: Op, inputs: tuple[T, ...], params: Mapping[str, Any] = NO_PARAMS)
     t._requires_grad = requires_grad and op.differentiable
     t._retains_grad = False
     t.name = t.dims = t.grad = None
-    if MODES.get() and not is_recording():
+    if modes and not is_recording():
         t.inputs = t.args = ()
         t._requires_grad = False
     return t
@@ -264,7 +269,7 @@ def own(data: Any, dtype: Any = None, who: str = "Tensor") -> Any:
         array = array.astype(dtype, copy=False)
     if not array.shape:
         return array[()]
-    array.flags.writeable = False
+    array.setflags(write=False)
     return array
 
 

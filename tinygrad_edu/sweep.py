@@ -27,17 +27,17 @@ def topological_order(roots: Iterable[Tensor], requiring_grad: bool = False) -> 
     Depth first, without recursion: the stack holds each node with the iterator over its inputs.
     """
     order: list[Tensor] = []
-    seen: set[int] = set()
+    seen: set[Tensor] = set()
     for root in roots:
-        if id(root) in seen:
+        if root in seen:
             continue
-        seen.add(id(root))
+        seen.add(root)
         stack = [(root, iter(root.inputs))]
         while stack:
             node, inputs = stack[-1]
             for t in inputs:
-                if id(t) not in seen and (t._requires_grad or not requiring_grad):
-                    seen.add(id(t))
+                if t not in seen and (t._requires_grad or not requiring_grad):
+                    seen.add(t)
                     if t.inputs:
                         stack.append((t, iter(t.inputs)))
                         break
@@ -60,12 +60,12 @@ def depending_on(order: Sequence[Tensor], targets: Iterable[Tensor]) -> set[int]
 def sweep(
     order: Sequence[Tensor],
     active: Container[int] | None,
-    targets: Container[int],
-    seeds: dict[int, Array],
+    keep: Container[Tensor],
+    seeds: dict[Tensor, Array],
     record: bool = False,
     watch: Callable[[Tensor, int, Array], None] | None = None,
-) -> dict[int, Array]:
-    """The gradients of the targets, by id, given the gradients (seeds) of the roots.
+) -> dict[Tensor, Array]:
+    """The gradients of the active leaves, and of the nodes to keep, given the gradients (seeds) of the roots.
 
     Parameters
     ----------
@@ -73,30 +73,24 @@ def sweep(
         A topological order that holds every active node.
     active : container of ids, or None
         The nodes that take part: those on a path from a target to a root. None for those that require a gradient.
-    targets : container of ids
-        The nodes whose gradient is kept; of the others it is dropped once it has been handed on.
+    keep : container of Tensors
+        The results whose gradient is wanted; of the others it is dropped once it has been handed on.
     seeds : dict
-        The gradient of each root. It is consumed.
+        The gradient of each root. It becomes the result.
     record : bool
         Compute with Tensors instead of arrays, so that the backward pass has a graph of its own.
     watch : callable, optional
         Called with (node, i, contribution) for each edge, as it is swept.
     """
-    finished: dict[int, Array] = {}
     grads = seeds
     for node in reversed(order):
-        g = grads.pop(id(node), None)
-        if g is None:
-            continue
-        if id(node) in targets:
-            finished[id(node)] = g
-        if not node.inputs:
-            continue
+        if not node.inputs or node not in grads:
+            continue  # what has arrived at a leaf stays there
+        g = grads[node] if node in keep else grads.pop(node)
         vjp, params = node.op.vjp, node.params
         y, args = (node, node._inputs_as_recorded()) if record else (node._data, node.args)
         for i, parent in enumerate(node.inputs):
-            key = id(parent)
-            if not (parent._requires_grad if active is None else key in active):
+            if not (parent._requires_grad if active is None else id(parent) in active):
                 continue
             part = vjp(i, g, y, args, params)
             if part is None:
@@ -106,8 +100,8 @@ def sweep(
                 part = onto(part, x.shape, x.dtype, node.op.name)
             if watch is not None:
                 watch(node, i, part)
-            grads[key] = grads[key] + part if key in grads else part
-    return finished
+            grads[parent] = grads[parent] + part if parent in grads else part
+    return grads
 
 
 def onto(g: Array, shape: tuple[int, ...], dtype: np.dtype[Any], who: str) -> Array:

@@ -93,12 +93,10 @@ class Tensor(Protocols):
         """
         seed = seed_for(self, gradient)
         order = topological_order([self], requiring_grad=True)
-        wanted = {id(t): t for t in order if not t.inputs or t._retains_grad}
-        found = run_sweep(order, None, wanted, {id(self): seed})
+        found = run_sweep(order, None, {t for t in order if t._retains_grad}, {self: seed})
         taken: set[int] = set()
         commit = []
-        for key, g in found.items():
-            t = wanted[key]
+        for t, g in found.items():
             if t.grad is not None:
                 g = np.add(t.grad, g)
             if type(g) is not np.ndarray or g.base is not None or id(g) in taken:
@@ -138,16 +136,20 @@ class Tensor(Protocols):
 
 
 def run_sweep(
-    order: Sequence[Tensor], active: Container[int] | None, targets: Container[int], seeds: dict[int, Any], record: bool = False
-) -> dict[int, Any]:
+    order: Sequence[Tensor],
+    active: Container[int] | None,
+    keep: Container[Tensor],
+    seeds: dict[Tensor, Any],
+    record: bool = False,
+) -> dict[Tensor, Any]:
     """The sweep, recorded even under ``no_grad``; under ``detect_anomaly`` with a look at what each edge hands back."""
     if not MODES.get():
-        return sweep(order, active, targets, seeds, record)
+        return sweep(order, active, keep, seeds, record)
     with enable_grad():
         if not is_watching():
-            return sweep(order, active, targets, seeds, record)
+            return sweep(order, active, keep, seeds, record)
         with np.errstate(all="ignore"):  # the error says it better than NumPy's warning
-            return sweep(order, active, targets, seeds, record, explain.checked_edge)
+            return sweep(order, active, keep, seeds, record, explain.checked_edge)
 
 
 def apply(op: Op, *operands: TensorLike, **params: Any) -> Tensor:

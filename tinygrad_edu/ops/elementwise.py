@@ -108,9 +108,9 @@ def _power_exponent(y: Value, a: Value, b: Value) -> Value:
     return y * np.log(base.astype(y.dtype))
 
 
+@np.errstate(over="ignore")  # exp(-x) = inf gives the right limit, 0
 def _sigmoid(x: Value) -> Value:
-    with np.errstate(over="ignore"):  # exp(-x) = inf gives the right limit, 0
-        return 1 / (1 + np.exp(-x))
+    return 1 / (1 + np.exp(-x))
 
 
 def _softplus(x: Value) -> Value:
