@@ -40,8 +40,8 @@ def edges(source: str, *words: str) -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize("direction", ["forward", "backward"])
 def test_the_pictures_in_the_readme_are_those_of_the_library(direction: str) -> None:
-    """After a change that is meant: python -m tinygrad_edu lesson --widths 2,3,5 --out docs/pictures."""
-    drawn = tg.draw(note.network(4, 2, 3, 5)["L"], direction=direction)
+    """After a change that is meant: python -m tinygrad_edu lesson --out docs/pictures."""
+    drawn = tg.draw(note.network()["L"], direction=direction)
     assert drawn.source == (PICTURES / f"{direction}.dot").read_text(encoding="utf-8")
 
 

@@ -39,6 +39,12 @@ def explain(op: Op, inputs: Sequence[Record], params: Mapping[str, Any], error: 
     return error
 
 
+def check_rules(op: Op, count: int) -> None:
+    """Raise an error when an elementwise op has not one derivative for each of its arguments."""
+    if isinstance(op, Elementwise) and len(op.partials) != count:
+        raise TypeError(f"{op.name}: called with {count} arguments, but it has derivatives for {len(op.partials)}.")
+
+
 def axis_error(who: str, inputs: Sequence[Record], axis: Any, rank: int) -> Exception:
     """NumPy's error for an axis that does not exist among ``rank`` axes."""
     rule = f"there are {rank} axes: give 0 to {rank - 1}, or -1 to -{rank}." if rank else "a scalar has no axes."

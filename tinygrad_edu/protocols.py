@@ -7,6 +7,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from . import explain
 from .methods import Methods
 from .ops import OPS, Op
 from .record import LITERALS, T, operand, own, record
@@ -93,6 +94,7 @@ def _spell_in_place(ufunc: np.ufunc) -> str:
 
 def apply_as(kind: type[T], op: Op, operands: Sequence[Any], params: Mapping[str, Any]) -> T:
     """``op(*operands, **params)``, recorded, whatever the operands are."""
+    explain.check_rules(op, len(operands))
     if all(type(x) in LITERALS for x in operands):
         operands = [own(x) for x in operands]  # there is nothing to adapt to: compute as NumPy does
     return record(op, tuple([operand(x, op, kind) for x in operands]), params)

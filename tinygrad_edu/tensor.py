@@ -59,11 +59,14 @@ class Tensor(Protocols):
     def __init__(
         self,
         data: TensorLike,
+        *,
         requires_grad: bool = False,
         name: str | None = None,
         dims: str | Sequence[str] | None = None,
         dtype: Any = None,
     ) -> None:
+        if name is not None and not isinstance(name, str):
+            raise TypeError(f"Tensor: the name is {type(name).__name__}, not text: {name!r:.80}")
         array = own(data, dtype, f"Tensor {name}" if name is not None else "Tensor")
         self._leaf(array, name)
         if dims is not None:
@@ -172,7 +175,14 @@ def seed_for(root: Tensor, gradient: TensorLike | None) -> Any:
         elif not root.op.differentiable:
             why = f"it was made by {root.op.name}, which has no derivative"
         else:
-            why = "no leaf that it was computed from has requires_grad=True"
+            order = topological_order([root])
+            stop = next(
+                (t for t in order if t.inputs and not t.op.differentiable and any(x._requires_grad for x in t.inputs)), None
+            )
+            leaves = ", ".join(t.name or f"of shape {t.shape}" for t in order if not t.inputs and t.dtype.kind == "f")
+            why = f"no leaf that it was computed from has requires_grad=True (leaves: {leaves})"
+            if stop is not None:
+                why = f"it depends on them only through {stop.op.name}, which has no derivative"
         raise GradientError(f"backward: {root._called()} has nothing to differentiate: {why}.")
     if gradient is None:
         if root.shape:
@@ -188,7 +198,7 @@ def seed_for(root: Tensor, gradient: TensorLike | None) -> Any:
 
 
 def _rebuild(data: Any, requires_grad: bool, name: str | None, dims: Any, grad: Any) -> Tensor:
-    t = Tensor(data, requires_grad, name, dims)
+    t = Tensor(data, requires_grad=requires_grad, name=name, dims=dims)
     t.grad = None if grad is None else np.array(grad)
     return t
 

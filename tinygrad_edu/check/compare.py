@@ -11,6 +11,7 @@ import numpy as np
 from ..gradients import gradients
 from ..graphs import backward_graph, pretty, pretty_dim, replay, scalar_gradients, swept
 from ..graphs.dims import propagate
+from ..graphs.levels import values_as_recorded
 from ..sweep import topological_order
 from ..tensor import Tensor
 
@@ -113,7 +114,7 @@ def finite_differences(root: Tensor, target: Tensor, places: Sequence[tuple[int,
     h = ε^(1/5) that is as small as the rounding error ε / h (Abramowitz and Stegun, 25.3.6).
     """
     run = replay(root, target)
-    base = target.numpy()
+    base = np.array(values_as_recorded(topological_order([root])).get(id(target), target._data))
     h = float(np.finfo(base.dtype).eps) ** 0.2
 
     def value(place: tuple[int, ...], step: float) -> float:

@@ -123,7 +123,7 @@ def shape_text(node: Node) -> str:
 
 def _start(picture: graphviz.Digraph, graph: Graph) -> None:
     sizes = ",  ".join(f"{pretty_dim(letter)} = {n}" for letter, n in sizes_of(graph.nodes).items())
-    picture.attr("graph", **GRAPH, **({"label": escape(sizes), "labelloc": "b"} if sizes else {}))
+    picture.attr("graph", **GRAPH, **({"label": f"\\n{escape(sizes)}", "labelloc": "b"} if sizes else {}))
     picture.attr("node", **NODE)
     picture.attr("edge", **EDGE)
 

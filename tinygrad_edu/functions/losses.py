@@ -59,7 +59,7 @@ def binary_cross_entropy(probability: TensorLike, target: TensorLike) -> Tensor:
     0.1165338...
     """
     p, y = _same_shape("binary_cross_entropy", probability, target)
-    return record(e.bce, (p, y)).mean()
+    return record(t.bce, (p, y))
 
 
 def binary_cross_entropy_with_logits(logits: TensorLike, target: TensorLike) -> Tensor:
@@ -73,10 +73,10 @@ def binary_cross_entropy_with_logits(logits: TensorLike, target: TensorLike) -> 
     Examples
     --------
     >>> tg.binary_cross_entropy_with_logits([-1000.0], [1.0])
-    Tensor(1000., op='mean')
+    Tensor(1000., op='bce_with_logits')
     """
     u, y = _same_shape("binary_cross_entropy_with_logits", logits, target)
-    return record(e.bce_with_logits, (u, y)).mean()
+    return record(t.bce_with_logits, (u, y))
 
 
 def cross_entropy(logits: TensorLike, target: TensorLike) -> Tensor:

@@ -52,6 +52,8 @@ def combine(op: Op, operands: Sequence[Text], shapes: Sequence[tuple[int, ...]],
 def _combine(op: Op, operands: Sequence[Text], shapes: Sequence[tuple[int, ...]], params: Mapping[str, Any]) -> Text:
     if op.name in _UNSEEN:
         return operands[0]
+    if op.name == "multiply" and "1" in (operands[0].text, operands[1].text):
+        return operands[1] if operands[0].text == "1" else operands[0]
     if op.name in _INFIX:
         binding, sign = _INFIX[op.name], op.symbol
         left, right = operands
@@ -60,9 +62,14 @@ def _combine(op: Op, operands: Sequence[Text], shapes: Sequence[tuple[int, ...]]
         return Text(f"−{_tight(operands[0], PRODUCT)}", SUM, "−")
     if op.name == "power":
         base, exponent = operands
+        if exponent.text == "1":
+            return base
         if exponent.text.isdigit():
             return Text(f"{_tight(base, ATOM)}{exponent.text.translate(_DIGITS)}", POWER)
         return Text(f"{_tight(base, ATOM)}^{_tight(exponent, ATOM)}", POWER)
+    if op.name == "norm":
+        options = ", ".join(_options(params, shapes))
+        return Text(f"‖{operands[0].text}‖" + (f"[{options}]" if options else ""), ATOM)
     if op.name == "square":
         return Text(f"{_tight(operands[0], ATOM)}²", POWER)
     if op.name == "transpose" and _is_matrix_transpose(params["axes"]):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Container, Mapping, Sequence
+from typing import Any
 
 from ..errors import GradientError
 from ..gradients import gradients
+from ..ops import elementwise
 from ..readonly import read_only
 from ..record import LITERALS
 from ..sweep import depending_on, topological_order
@@ -76,6 +78,7 @@ def build(
     letters = dimension.propagate(order)
     final = {id(t) for t in ends}
     uses = _count_uses(order)
+    recorded = values_as_recorded(order)
     namer = Namer({name for t in order if (name := names.get(id(t), t.name)) is not None})
 
     nodes: list[Node] = []
@@ -83,6 +86,9 @@ def build(
     texts: dict[int, Text] = {}
     loose: dict[int, tuple[Edge, ...]] = {}  # the uses inside a result that is not a node of its own
     for t in order:
+        if _remembers(t):  # a leaf, with the value it had when it was used
+            places[id(t)], texts[id(t)] = places[id(t.inputs[0])], texts[id(t.inputs[0])]
+            continue
         own_name = names.get(id(t), t.name)
         is_number = _is_number(t) and own_name is None
         shared = _stands(t, uses) and not (t.inputs and id(t) in written_out)
@@ -113,7 +119,7 @@ def build(
                 op=t.op if t.inputs else None,
                 edges=tuple(Edge(e.source, node, i, e.symbols) for i, e in enumerate(edges)),
                 formula=text.text if text is not None else "",
-                value=read_only(t._data),
+                value=read_only(recorded.get(id(t), t._data)),
                 dims=letters[id(t)],
                 params=t.params,
                 automatic=own_name is None,
@@ -197,6 +203,16 @@ def swept(root: Tensor) -> list[Tensor]:
     uses = _count_uses(order)
     stands = [t for t in order if t is root or t.name is not None or _stands(t, uses)]
     return [t for t in reversed(stands) if id(t) in active]
+
+
+def values_as_recorded(order: Sequence[Tensor]) -> dict[int, Any]:
+    """The arrays that were computed with, by id: a leaf that was given new numbers since has others now."""
+    return {id(x): arg for t in reversed(order) for x, arg in zip(t.inputs, t.args, strict=True)}
+
+
+def _remembers(t: Tensor) -> bool:
+    """Whether a node only stands for a leaf with the value it had before it was given new numbers."""
+    return bool(t.inputs) and t.op is elementwise.identity and not t.inputs[0].inputs and t.name == t.inputs[0].name
 
 
 def _count_uses(order: Sequence[Tensor]) -> dict[int, int]:

@@ -27,7 +27,7 @@ def pretty(name: str) -> str:
     match = re.fullmatch(r"([A-Za-z]+_?)(\d*)", name)
     if match is None:
         return name
-    base, number = match.groups()
+    base, number = match[1].removesuffix("_") or match[1], match[2]
     for accent, mark in _ACCENTS.items():
         if base.endswith(accent) and len(base) == len(accent) + 1:
             base = unicodedata.normalize("NFC", base[0] + mark)

@@ -39,6 +39,12 @@ class Number:
     def __sub__(self, other: Any) -> Number:
         return self.sheet.lift(e.subtract, (self, other), {})
 
+    def __rsub__(self, other: Any) -> Number:
+        return self.sheet.lift(e.subtract, (other, self), {})
+
+    def __neg__(self) -> Number:
+        return self.sheet.lift(e.negative, (self,), {})
+
     def __mul__(self, other: Any) -> Number:
         return self.sheet.lift(e.multiply, (self, other), {})
 
@@ -96,8 +102,10 @@ def write_sheet(ends: Sequence[Tensor]) -> tuple[Sheet, dict[int, Any]]:
     """Every tensor of the record as an array of numbers, by id, and the sheet that they are written on."""
     sheet = Sheet()
     arrays: dict[int, Any] = {}
-    for t in topological_order(ends):
-        data = np.asarray(t._data)
+    order = topological_order(ends)
+    recorded = {id(x): arg for t in reversed(order) for x, arg in zip(t.inputs, t.args, strict=True)}
+    for t in order:
+        data = np.asarray(recorded.get(id(t), t._data))
         if data.dtype.kind != "f" or (t.inputs and not t.op.differentiable):
             arrays[id(t)] = data  # conditions and indices: they are not differentiated
         elif not t.inputs:
@@ -109,7 +117,7 @@ def write_sheet(ends: Sequence[Tensor]) -> tuple[Sheet, dict[int, Any]]:
         else:
             # A rebound leaf was another number then: such a use gets constants of its own.
             args = [
-                arrays[id(x)] if x._data is arg else _frozen(sheet, x, arg, arrays)
+                arrays[id(x)] if recorded[id(x)] is arg else _frozen(sheet, x, arg, arrays)
                 for x, arg in zip(t.inputs, t.args, strict=True)
             ]
             try:

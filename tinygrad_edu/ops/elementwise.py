@@ -30,6 +30,29 @@ class Elementwise(Op):
 
     ``partials[i](y, *args)`` is ``∂y/∂args[i]``; the numbers 1 and -1 stand for themselves, None for no derivative, and
     ``Whole`` for a product with the gradient that is better not split.
+
+    Parameters
+    ----------
+    name : str
+        The printing name.
+    forward : callable
+        ``y = forward(*args)`` in NumPy, place by place.
+    *partials
+        One for each argument.
+    symbol : str, optional
+        How it is written on an arrow and in a formula.
+
+    Raises
+    ------
+    TypeError
+        If a derivative is neither a function nor 1, -1 or None.
+
+    Examples
+    --------
+    >>> import tinygrad_edu as tg
+    >>> hypotenuse = tg.elementwise("hypot", np.hypot, lambda y, a, b: a / y, lambda y, a, b: b / y)
+    >>> tg.grad(hypotenuse)(3.0, 4.0).item()
+    0.6
     """
 
     __slots__ = ("partials",)
@@ -44,6 +67,14 @@ class Elementwise(Op):
         numpy: Callable[..., Any] | None = None,
     ) -> None:
         super().__init__(name, forward, (), symbol=symbol, numpy=numpy)
+        for partial in partials:
+            if not (callable(partial) or partial is None or isinstance(partial, Whole) or partial in (1, -1)):
+                raise TypeError(
+                    f"{name}: a derivative is {type(partial).__name__}: {partial!r:.60}\n"
+                    "  each argument needs one of its own: a function of (y, *args), 1, -1 or None; not a list of them."
+                )
+        if not partials:
+            raise TypeError(f"{name}: no derivative was given.\n  Try: None for each argument without one")
         self.partials = partials
 
     def vjp(self, i: int, g: Value, y: Value, args: Sequence[Value], params: Mapping[str, Any]) -> Value:
@@ -86,7 +117,7 @@ class Discrete(Elementwise):
 # ---- forwards and derivatives that do not fit on a line, mostly so that nothing overflows and no digit is lost ----
 
 
-def _zeros(a: Value, b: Value) -> Value:
+def zeros_for(a: Value, b: Value) -> Value:
     """Zeros for the result of a division or a logarithm of a and b."""
     return np.zeros(np.broadcast_shapes(np.shape(a), np.shape(b)), np.result_type(a, b, np.float16))
 
@@ -94,7 +125,7 @@ def _zeros(a: Value, b: Value) -> Value:
 def _xdivy(a: Value, b: Value) -> Value:
     if np.count_nonzero(b) == np.size(b):
         return a / b
-    return np.divide(a, b, out=_zeros(a, b), where=a != 0)
+    return np.divide(a, b, out=zeros_for(a, b), where=a != 0)
 
 
 def _power_base(y: Value, a: Value, b: Value) -> Value:
@@ -113,7 +144,8 @@ def _sigmoid(x: Value) -> Value:
     return 1 / (1 + np.exp(-x))
 
 
-def _softplus(x: Value) -> Value:
+def stable_softplus(x: Value) -> Value:
+    """log(1 + eˣ) without overflow."""
     return np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
 
 
@@ -146,26 +178,6 @@ def _gelu_partial(y: Value, x: Value) -> Value:
     t = np.tanh(GELU_A * (x + GELU_B * x * x * x))
     z = np.clip(x, -20, 20)  # beyond, 1 - t² is 0, and x² may be infinite
     return 0.5 * (1 + t) + 0.5 * z * (1 - t * t) * GELU_A * (1 + 3 * GELU_B * z * z)
-
-
-def _bce(p: Value, t: Value) -> Value:
-    with np.errstate(divide="ignore", invalid="ignore"):
-        yes, no = -t * np.log(p), (t - 1) * np.log1p(-p)
-    y = yes + no
-    if np.count_nonzero(np.minimum(yes, no) >= 0) == y.size:  # as it is for probabilities p and t
-        return y
-    return _bce_at_the_ends(p, t)
-
-
-def _bce_at_the_ends(p: Value, t: Value) -> Value:
-    """The same where 0 · log 0 counts as 0: where the label rules an outcome out, its probability does not matter."""
-    for x, word in ((p, "probability"), (t, "target")):
-        outside = np.ravel((x < 0) | (x > 1))
-        if np.any(outside):
-            raise ValueError(f"{word} {np.ravel(x)[np.argmax(outside)]} is not between 0 and 1")
-    log_p = np.log(p, out=_zeros(p, t), where=t != 0)
-    log_q = np.log1p(-p, out=_zeros(p, t), where=t != 1)
-    return -(t * log_p + (1 - t) * log_q)
 
 
 # Hendrycks and Gimpel, "Gaussian Error Linear Units", 2016, the form with tanh.
@@ -206,8 +218,8 @@ tanh            = E("tanh",            np.tanh,                        lambda y,
 arctan          = E("arctan",          np.arctan,                      lambda y, x: 1 / (1 + x * x),                      numpy=np.arctan)
 
 sigmoid         = E("sigmoid",         _sigmoid,                       lambda y, x: y * (1 - y),                          symbol="sig")
-log_sigmoid     = E("log_sigmoid",     lambda x: -_softplus(-x),       lambda y, x: -np.expm1(y))
-softplus        = E("softplus",        _softplus,                      lambda y, x: -np.expm1(-y))
+log_sigmoid     = E("log_sigmoid",     lambda x: -stable_softplus(-x), lambda y, x: -np.expm1(y))
+softplus        = E("softplus",        stable_softplus,                lambda y, x: -np.expm1(-y))
 relu            = E("relu",            lambda x: np.maximum(x, 0),     lambda y, x: x > 0)
 silu            = E("silu",            lambda x: x * _sigmoid(x),      lambda y, x: sigmoid(x) * (1 + x - y))
 gelu            = E("gelu",            _gelu,                          _gelu_partial)
@@ -215,9 +227,6 @@ selu            = E("selu",            _selu,                          _selu_par
 leaky_relu      = E("leaky_relu",      lambda x, s: np.where(x > 0, x, s * x), lambda y, x, s: np.where(x > 0, 1, s),     lambda y, x, s: np.minimum(x, 0))
 elu             = E("elu",             _elu,                           lambda y, x, alpha: np.where(x > 0, 1, y + alpha), lambda y, x, alpha: np.expm1(np.minimum(x, 0)))
 celu            = E("celu",            _celu,                          lambda y, x, alpha: np.where(x > 0, 1, 1 + y / alpha), _celu_alpha)
-
-bce             = E("bce",             _bce,                           lambda y, p, t: xdivy(1 - t, 1 - p) - xdivy(t, p), lambda y, p, t: np.log(1 - p) - np.log(p))
-bce_with_logits = E("bce_with_logits", lambda u, t: _softplus(u) - u * t, lambda y, u, t: sigmoid(u) - t,                 lambda y, u, t: -u)
 
 equal           = D("equal",           operator.eq,                    None, None, symbol="=", numpy=np.equal)
 not_equal       = D("not_equal",       operator.ne,                    None, None, symbol="≠", numpy=np.not_equal)

@@ -9,7 +9,7 @@ import numpy as np
 
 from . import elementwise as e
 from .contraction import sum as total
-from .elementwise import xdivy
+from .elementwise import xdivy, zeros_for
 from .op import Op, Rule, Value
 from .rearrangement import expand_dims_of
 
@@ -17,13 +17,13 @@ Axis = int | tuple[int, ...] | None
 
 
 class Tabulated(Op):
-    """An op with a closed Jacobian; ``steps(apply, x, **params)`` is the same value in elementary operations."""
+    """An op with a closed Jacobian; ``steps(apply, *args, **params)`` is the same value in elementary operations."""
 
     __slots__ = ("steps",)
     kind: ClassVar[str] = "tabulated"
 
-    def __init__(self, name: str, forward: Rule, rule: Rule, steps: Rule, notation: str, *, symbol: str = "") -> None:
-        super().__init__(name, forward, [rule], symbol=symbol, notation=notation)
+    def __init__(self, name: str, forward: Rule, rules: Sequence[Rule], steps: Rule, notation: str, *, symbol: str = "") -> None:
+        super().__init__(name, forward, rules, symbol=symbol, notation=notation)
         self.steps = steps
 
     def expand(self, lift: Callable[..., Value], args: Sequence[Value], params: Mapping[str, Any]) -> Value:
@@ -78,6 +78,60 @@ def _through_norm(g: Value, y: Value, x: Value, axis: Axis, keepdims: bool) -> V
     return expand_dims_of(g, x.shape, axis, keepdims) * xdivy(x, expand_dims_of(y, x.shape, axis, keepdims))
 
 
+def _bce(p: Value, t: Value) -> Value:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        yes, no = -t * np.log(p), (t - 1) * np.log1p(-p)
+    if np.count_nonzero(np.minimum(yes, no) >= 0) < yes.size:  # not so for probabilities p and t
+        yes, no = _bce_at_the_ends(p, t)
+    return np.add.reduce(yes + no, None) / yes.size
+
+
+def _bce_at_the_ends(p: Value, t: Value) -> tuple[Value, Value]:
+    """The same where 0 · log 0 counts as 0: where the label rules an outcome out, its probability does not matter."""
+    for x, word in ((p, "probability"), (t, "target")):
+        outside = np.ravel((x < 0) | (x > 1))
+        if np.any(outside):
+            raise ValueError(f"{word} {np.ravel(x)[np.argmax(outside)]} is not between 0 and 1")
+    log_p = np.log(p, out=zeros_for(p, t), where=t != 0)
+    log_q = np.log1p(-p, out=zeros_for(p, t), where=t != 1)
+    return -t * log_p, (t - 1) * log_q
+
+
+def _through_bce(g: Value, y: Value, p: Value, t: Value) -> Value:
+    partial = xdivy(1 - t, 1 - p) - xdivy(t, p)
+    return g / partial.size * partial
+
+
+def _through_bce_target(g: Value, y: Value, p: Value, t: Value) -> Value:
+    partial = np.log1p(-p) - np.log(p) + 0 * t
+    return g / partial.size * partial
+
+
+def _bce_with_logits(u: Value, t: Value) -> Value:
+    errors = e.stable_softplus(u) - u * t
+    return np.add.reduce(errors, None) / errors.size
+
+
+def _through_logits(g: Value, y: Value, u: Value, t: Value) -> Value:
+    partial = e.sigmoid(u) - t
+    return g / partial.size * partial
+
+
+def _through_logits_target(g: Value, y: Value, u: Value, t: Value) -> Value:
+    partial = 0 * t - u
+    return g / partial.size * partial
+
+
+def _steps_bce(apply: Rule, p: Value, t: Value) -> Value:
+    errors = -(t * apply(e.log, p) + (1 - t) * apply(e.log, 1 - p))
+    return np.sum(np.asarray(errors, object)) / np.size(errors)
+
+
+def _steps_bce_with_logits(apply: Rule, u: Value, t: Value) -> Value:
+    errors = apply(e.softplus, u) - u * t
+    return np.sum(np.asarray(errors, object)) / np.size(errors)
+
+
 def _steps_softmax(apply: Rule, x: Value, axis: Axis) -> Value:
     powers = apply(e.exp, x)
     return powers / np.sum(powers, axis=axis, keepdims=True)
@@ -100,8 +154,10 @@ def _steps_norm(apply: Rule, x: Value, axis: Axis, keepdims: bool) -> Value:
 
 T = Tabulated
 
-softmax     = T("softmax",     _softmax,     _through_softmax,     _steps_softmax,     "y_i = exp(x_i) / Σ_k exp(x_k)")
-log_softmax = T("log_softmax", _log_softmax, _through_log_softmax, _steps_log_softmax, "y_i = x_i − log Σ_k exp(x_k)")
-logsumexp   = T("logsumexp",   _logsumexp,   _through_logsumexp,   _steps_logsumexp,   "y = log Σ_k exp(x_k)")
-norm        = T("norm",        _norm,        _through_norm,        _steps_norm,        "y = √(Σ_k x_k²)", symbol="‖ ‖")
+softmax         = T("softmax",         _softmax,         [_through_softmax],     _steps_softmax,     "y_i = exp(x_i) / Σ_k exp(x_k)")
+log_softmax     = T("log_softmax",     _log_softmax,     [_through_log_softmax], _steps_log_softmax, "y_i = x_i − log Σ_k exp(x_k)")
+logsumexp       = T("logsumexp",       _logsumexp,       [_through_logsumexp],   _steps_logsumexp,   "y = log Σ_k exp(x_k)")
+norm            = T("norm",            _norm,            [_through_norm],        _steps_norm,        "y = √(Σ_k x_k²)", symbol="‖ ‖")
+bce             = T("bce",             _bce,             [_through_bce, _through_bce_target],       _steps_bce,             "y = −1/n Σ_i (b_i log a_i + (1 − b_i) log(1 − a_i))")
+bce_with_logits = T("bce_with_logits", _bce_with_logits, [_through_logits, _through_logits_target], _steps_bce_with_logits, "y = 1/n Σ_i (log(1 + exp(a_i)) − a_i b_i)", symbol="bce of sig")
 # fmt: on
