@@ -10,6 +10,7 @@ import pytest
 
 import tinygrad_edu as tg
 from tinygrad_edu import note
+from tinygrad_edu.check.compare import compare
 from tinygrad_edu.graphs import Graph, pretty, replay
 from tinygrad_edu.graphs.dims import propagate
 from tinygrad_edu.sweep import topological_order
@@ -248,3 +249,27 @@ def test_the_same_graph_in_another_process_is_the_same_text(values: dict[str, tg
     code = "import tinygrad_edu as tg; from tinygrad_edu import note; print(tg.backward_graph(note.network(4, 2, 3, 5)['L']))"
     run = subprocess.run([sys.executable, "-X", "utf8", "-c", code], capture_output=True, encoding="utf-8", check=True)
     assert run.stdout.strip() == str(tg.backward_graph(values["L"])).strip()
+
+
+def test_after_an_update_the_graph_is_still_the_one_that_was_recorded() -> None:
+    w = tg.Tensor(3.0, requires_grad=True, name="w")
+    for _ in range(3):
+        before = w.item()
+        L = ((w - 1) ** 2).named("L")
+        L.backward()
+        w.data -= 0.1 * w.grad
+        w.zero_grad()
+    assert w.item() != before
+    for graph in (tg.graph(L), tg.graph(L, level="scalar"), tg.backward_graph(L)):
+        assert [node.name for node in graph if node.name.startswith("w")] == ["w"]
+        assert graph["w"].value == before
+    (row,) = compare(L)
+    assert (row.numeric or 0) < 1e-10
+    assert (row.by_hand or 0) < 1e-14
+
+
+def test_formulas_leave_out_what_says_nothing() -> None:
+    w = tg.Tensor([3.0, 4.0], requires_grad=True, name="w")
+    assert tg.backward_graph((w**2).sum().named("L"))["dL/dw"].formula == "2 ∗ w"
+    assert tg.backward_graph((w * w).sum().named("L"))["dL/dw"].formula == "w + w"
+    assert tg.graph(tg.norm(w).named("L"))["L"].formula == "‖w‖"

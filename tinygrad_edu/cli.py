@@ -15,6 +15,8 @@ from . import __version__, note
 from .check.compare import as_table, compare, number
 from .errors import GradientError
 from .functions import binary_cross_entropy
+from .graphs import backward_graph, name, pretty
+from .sweep import topological_order
 from .tensor import Tensor
 
 FAILED = 2
@@ -150,14 +152,18 @@ def script_lesson(path: str, variable: str) -> tuple[Tensor, str]:
         raise CommandError(f"{path}: {_one_line(error)}") from None
     if not rows:
         raise CommandError(f"{path}: nothing that {variable} was computed from has a name and requires a gradient")
-    name = root.name or variable
+    title = root.name or variable
     lines = [
-        f"{path}: {name} = {root.item():.12g}",
+        f"{path}: {title} = {root.item():.12g}",
         "",
         "Each gradient as the engine finds it, minus the scalar chain rule's, and minus finite differences (largest entry):",
         "",
-        as_table(rows, name, "scalar level"),
+        as_table(rows, title, "scalar level"),
     ]
+    named = {t.name for t in topological_order([root])}
+    unnamed = [node for node in backward_graph(root) if node.kind == "result" and node.name not in named]
+    if unnamed:
+        lines += ["", "where", *(f"  {pretty(node.name)} = {node.formula}" for node in unnamed)]
     return root, "\n".join(lines)
 
 
@@ -186,8 +192,6 @@ def run_script(path: str, variable: str) -> Tensor:
         raise CommandError(f"{path} leaves no Tensor {variable}; {known}")
     if root.shape:
         raise CommandError(f"{path}: {variable} has shape {root.shape}; a scalar is needed, such as its sum or mean")
-    from .graphs import name
-
     name(left)
     return root
 

@@ -78,7 +78,8 @@ class Sheet:
 
     def lift(self, op: Op, numbers: Sequence[Any], params: Any) -> Number:
         """An op applied to single numbers: plain ones become constants."""
-        own = [x if isinstance(x, Number) else self.add(None, (), x, {}, "constant") for x in numbers]
+        plain = [x.item() if isinstance(x, np.ndarray) else x for x in numbers]  # NumPy may wrap a single object
+        own = [x if isinstance(x, Number) else self.add(None, (), x, {}, "constant") for x in plain]
         value = _forward(op, [x.value for x in own], params)
         return self.add(op, tuple(x.id for x in own), value, params, "result")
 
