@@ -202,3 +202,56 @@ def test_a_terminal_that_cannot_show_the_signs(tmp_path: Path) -> None:
     )
     assert result.returncode == 0, result.stderr
     assert b"Traceback" not in result.stderr
+
+
+@pytest.mark.dot
+def test_a_script_in_another_folder_with_a_helper_beside_it(tmp_path: Path) -> None:
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "sub" / "helper.py").write_text("width = 3", encoding="utf-8")
+    (tmp_path / "sub" / "mödel.py").write_text(
+        "import os, sys, helper, numpy as np, tinygrad_edu as tg\n"
+        "assert len(sys.argv) == 1\n"
+        "w = tg.Tensor(np.ones(helper.width), requires_grad=True)\n"
+        "L = (w * w).sum()\n"
+        "w.data -= 0.1\n"
+        "os.chdir('elsewhere')\n",
+        encoding="utf-8",
+    )
+    result = run("lesson", "sub/mödel.py", "--out", "here", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert (tmp_path / "here" / "forward.dot").exists()
+    row = next(line for line in result.stdout.splitlines() if line.startswith("∂𝓛/∂w"))
+    assert float(re.split(r"\s{2,}", row)[-1]) < 1e-10
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        (
+            "w = tg.Tensor(0.0, requires_grad=True, name='w')\nimport warnings; warnings.simplefilter('ignore')\nL = tg.log(w)",
+            ["-inf"],
+        ),
+        (
+            "bad = tg.ops.Op('bad', lambda x: x, [lambda g, y, x: nonsense])\nw = tg.Tensor(1.0, requires_grad=True)\nL = bad(w)",
+            ["NameError"],
+        ),
+        ("L = sum([tg.Tensor(1.0, requires_grad=True)])", ["give it name="]),
+    ],
+)
+def test_networks_that_cannot_be_compared(script: Path, tmp_path: Path, code: str, words: list[str]) -> None:
+    script.write_text(f"import tinygrad_edu as tg\n{code}", encoding="utf-8")
+    one_line_and_2(run("lesson", "my_model.py", cwd=tmp_path), "my_model.py", *words)
+    assert not (tmp_path / "lesson").exists()
+
+
+def test_a_file_that_cannot_be_written_leaves_nothing_half_done(tmp_path: Path) -> None:
+    (tmp_path / "out" / "forward.dot").mkdir(parents=True)
+    one_line_and_2(run("lesson", "--out", "out", cwd=tmp_path), "forward.dot", "folder")
+    assert [p.name for p in (tmp_path / "out").iterdir()] == ["forward.dot"]
+
+
+def test_a_reader_that_goes_away(tmp_path: Path) -> None:
+    command = f"{sys.executable} -X utf8 -m tinygrad_edu lesson --n 50 | head -n 1"
+    result = subprocess.run(command, shell=True, cwd=tmp_path, capture_output=True, encoding="utf-8", check=False)
+    assert "Traceback" not in result.stderr

@@ -273,3 +273,72 @@ def test_formulas_leave_out_what_says_nothing() -> None:
     assert tg.backward_graph((w**2).sum().named("L"))["dL/dw"].formula == "2 ∗ w"
     assert tg.backward_graph((w * w).sum().named("L"))["dL/dw"].formula == "w + w"
     assert tg.graph(tg.norm(w).named("L"))["L"].formula == "‖w‖"
+
+
+def test_a_name_that_comes_again_keeps_its_gradients_apart() -> None:
+    w = tg.Tensor(0.7, requires_grad=True, name="w")
+    h = tg.Tensor(0.3, requires_grad=True, name="h")
+    steps = [h]
+    for _ in range(3):
+        h = tg.tanh(w * h).named("h")
+        steps.append(h)
+    L = (h * 2).named("L")
+    graph = tg.backward_graph(L)
+    for name, gradient in zip(["h", "h#2", "h#3", "h#4"], tg.gradients(L, steps), strict=True):
+        assert graph.nodes[graph[f"dL/d{name}"].gradient_of or 0].name == name
+        np.testing.assert_allclose(graph[f"dL/d{name}"].value, gradient.item())
+    assert graph["dL/dh#3"].formula == "∂𝓛/∂h#4 ∗ (1 − h#4 ∗ h#4) ∗ w"
+    assert sorted(row.of for row in compare(L)) == ["h", "h#2", "h#3", "h#4", "w"]
+    assert all((row.numeric or 0) < 1e-10 for row in compare(L))
+
+
+def test_gradients_are_recorded_under_no_grad_too() -> None:
+    a, b = tg.Tensor(2.0, requires_grad=True, name="a"), tg.Tensor(3.0, requires_grad=True, name="b")
+    L = ((a + b) ** 3).named("L")
+    with tg.no_grad():
+        first = tg.gradients(L, [a, b], create_graph=True)
+        graph = tg.backward_graph(L)
+    assert [tg.gradients(g, b).item() for g in first] == [30.0, 30.0]
+    assert graph["dL/db"].formula == "3 ∗ t⁽¹⁾²"
+    assert graph["dL/da"].formula == "∂𝓛/∂b"
+
+
+@pytest.mark.parametrize(
+    ("make", "formula"),
+    [
+        (lambda u, A: u @ (A @ u), "u · (A · u)"),
+        (lambda u, A: u @ A @ u, "u · A · u"),
+        (lambda u, A: A / A.sum(1, keepdims=True), "A / sum(A, axis=1, keepdims=True)"),
+        (lambda u, A: u.astype(int).astype(float) * 2, "astype(u, dtype=int64) ∗ 2"),
+        (lambda u, A: u.T * 2, "u ∗ 2"),
+        (lambda u, A: u * 0.3333333333, "u ∗ ≈0.333333"),
+        (lambda u, A: u * 1e-7, "u ∗ 1e−07"),
+    ],
+)
+def test_formulas_say_what_was_computed(make: object, formula: str) -> None:
+    u, A = tg.Tensor(np.ones(3), name="u"), tg.Tensor(np.ones((3, 3)), name="A")
+    assert tg.graph(make(u, A)).nodes[-1].formula == formula  # type: ignore[operator]
+
+
+def test_an_op_of_the_user_may_have_the_name_of_another() -> None:
+    twice = tg.ops.Op("transpose", lambda x: x * 2, [lambda g, y, x: g * 2])
+    y = twice(tg.Tensor([1.0, 2.0], requires_grad=True, name="x")).sum().named("y")
+    assert tg.graph(y)["y"].formula == "sum(transpose(x))"
+
+
+def test_a_sum_of_thousands_keeps_every_edge() -> None:
+    leaves = [tg.Tensor(1.0, requires_grad=True, name=f"w{i}") for i in range(3000)]
+    total = tg.Tensor(0.0)
+    for w in leaves:
+        total = total + w * 0.5
+    graph = tg.graph(total.named("L"))
+    used = {e.source for e in graph.edges}
+    assert all(graph[f"w{i}"].id in used for i in range(3000))
+
+
+def test_one_tensor_may_stand_for_a_list_of_one() -> None:
+    w = tg.Tensor([1.0, 2.0], requires_grad=True, name="w")
+    L = (w * w).sum().named("L")
+    np.testing.assert_allclose(tg.scalar_gradients(L, w)[0], [2.0, 4.0])
+    assert "dL/dw" in tg.backward_graph(L, w)
+    assert "dL/dw" in tg.backward_graph((w + 1).sum().named("L"), [w])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -67,6 +68,12 @@ def test_rooms_import_only_from_lower_floors() -> None:
         lower = set(FLOORS[: FLOORS.index(room) + 1])
         wrong += [f"{file.relative_to(ROOT)} imports {other}" for other in imports_of(file) - lower]
     assert wrong == []
+
+
+def test_the_reading_list_is_the_order_of_the_floors() -> None:
+    text = (ROOT.parent / "docs" / "reading.md").read_text(encoding="utf-8")
+    listed = re.findall(r"\]\(\.\./tinygrad_edu/(\w+)", text)
+    assert list(dict.fromkeys(listed)) == [room for room in FLOORS if room != "__main__"]
 
 
 def test_the_ops_know_nothing_of_tensors() -> None:

@@ -11,9 +11,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
+import numpy as np
+
 from . import __version__, note
 from .check.compare import as_table, compare, number
-from .errors import GradientError
 from .functions import binary_cross_entropy
 from .graphs import backward_graph, name, pretty
 from .sweep import topological_order
@@ -45,10 +46,24 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     try:
         lesson(options)
+        sys.stdout.flush()
     except CommandError as error:
-        print(f"tinygrad-edu lesson: {error}", file=sys.stderr)
-        return FAILED
+        return _stop(str(error))
+    except BrokenPipeError:  # the reader, such as head, has what it wanted
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except KeyboardInterrupt:
+        _stop("interrupted")
+        return 130
+    except MemoryError:
+        return _stop("there is not enough memory")
+    except OSError as error:
+        return _stop(_one_line(error))
     return 0
+
+
+def _stop(message: str) -> int:
+    print(f"tinygrad-edu lesson: {message}", file=sys.stderr)
+    return FAILED
 
 
 def parser() -> Parser:
@@ -64,11 +79,17 @@ def parser() -> Parser:
     )
     p.add_argument("script", nargs="?", help="a Python script that leaves a scalar Tensor; without it, the note's network")
     p.add_argument("--tensor", metavar="NAME", help="the script's variable that holds the Tensor (default: L)")
-    p.add_argument("--out", metavar="DIR", default="lesson", help="where the pictures go (default: lesson)")
+    p.add_argument("--out", type=_folder, metavar="DIR", default="lesson", help="where the pictures go (default: lesson)")
     p.add_argument("--n", type=_positive, metavar="N", help="examples in the note's network (default: 4)")
     p.add_argument("--widths", type=_widths, metavar="F,D1,D2", help="widths of the note's network (default: 2,3,3)")
     p.add_argument("--seed", type=_seed, metavar="S", help="for the random numbers (default: 0)")
     return top
+
+
+def _folder(text: str) -> str:
+    if not text.strip():
+        raise argparse.ArgumentTypeError("the name of the folder is empty")
+    return text
 
 
 def _positive(text: str) -> int:
@@ -92,6 +113,7 @@ def _widths(text: str) -> tuple[int, int, int]:
 
 def lesson(options: argparse.Namespace) -> None:
     """Everything is computed before anything is printed or written."""
+    folder = Path(options.out).absolute()  # before a script changes the working directory
     if options.script is None:
         if options.tensor is not None:
             raise CommandError("--tensor goes with a script")
@@ -101,15 +123,12 @@ def lesson(options: argparse.Namespace) -> None:
             if getattr(options, flag) is not None:
                 raise CommandError(f"--{flag} goes with the note's network, not with a script")
         root, text = script_lesson(options.script, options.tensor or "L")
-    from .drawing import LayoutError, draw, write_all
+    from .drawing import draw, write_all
 
-    try:
-        pictures = {direction: draw(root, direction=direction) for direction in ("forward", "backward")}
-        written, remark = write_all(pictures, Path(options.out))
-    except (OSError, LayoutError) as error:
-        raise CommandError(_one_line(error)) from None
+    pictures = {direction: draw(root, direction=direction) for direction in ("forward", "backward")}
+    written, remark = write_all(pictures, folder)
     print(text)
-    print("\nwritten: " + ", ".join(os.fspath(path) for path in written))
+    print("\nwritten: " + ", ".join(os.path.relpath(path) for path in written))
     if remark:
         print(remark)
 
@@ -146,12 +165,14 @@ def script_lesson(path: str, variable: str) -> tuple[Tensor, str]:
     root = run_script(path, variable)
     if not root.requires_grad:
         raise CommandError(f"{path}: nothing that {variable} was computed from requires a gradient")
+    if not np.isfinite(root.item()):
+        raise CommandError(f"{path}: {variable} is {root.item()}: there is nothing to compare")
     try:
         rows = compare(root)
-    except (GradientError, ValueError) as error:
-        raise CommandError(f"{path}: {_one_line(error)}") from None
+    except Exception as error:  # an op of the script's own may do anything
+        raise CommandError(f"{path}: {type(error).__name__}: {_one_line(error)}") from None
     if not rows:
-        raise CommandError(f"{path}: nothing that {variable} was computed from has a name and requires a gradient")
+        raise CommandError(f"{path}: nothing that {variable} depends on and that requires a gradient has a name; give it name=")
     title = root.name or variable
     lines = [
         f"{path}: {title} = {root.item():.12g}",
@@ -171,7 +192,9 @@ def run_script(path: str, variable: str) -> Tensor:
     """Run a script and take the scalar Tensor that it leaves in this variable; its variables give the names."""
     if not Path(path).is_file():
         raise CommandError(f"{path}: there is no such file")
-    arguments, sys.argv = sys.argv, [path]
+    arguments, folder, search = sys.argv, os.getcwd(), list(sys.path)
+    sys.argv = [path]
+    sys.path.insert(0, os.path.dirname(os.path.abspath(path)))  # as Python does for a script
     try:
         left = runpy.run_path(path, run_name="__main__")
     except BaseException as error:
@@ -182,7 +205,8 @@ def run_script(path: str, variable: str) -> Tensor:
         at = f" in line {line}" if line else ""
         raise CommandError(f"{path} stopped{at}: {type(error).__name__}: {_one_line(error)}") from None
     finally:
-        sys.argv = arguments
+        sys.argv, sys.path[:] = arguments, search
+        os.chdir(folder)
     root = left.get(variable)
     if not isinstance(root, Tensor):
         root = next((t for t in left.values() if isinstance(t, Tensor) and t.name == variable), None)

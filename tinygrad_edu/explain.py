@@ -15,6 +15,8 @@ import numpy as np
 
 from .errors import AnomalyError, ShapeError
 from .ops import Elementwise, Op
+from .ops import contraction as c
+from .ops import rearrangement as r
 
 if TYPE_CHECKING:
     from .record import Record
@@ -63,10 +65,11 @@ def message(who: str, inputs: Sequence[Record], problem: str, rule: str, tries: 
     shown = inputs[:6]
     words = words or roles(inputs)
     width = max((len(label(t)) for t in shown), default=0)
+    word_width = max(6, *(len(word) for word in words)) if words else 6
     for t, word in zip(shown, words, strict=False):
         origin = f"   <- result of {t.op.name}" if t.op is not None and t.name is None else ""
         letters = f"  [{' '.join(t.dims)}]" if t.dims else ""
-        lines.append(f"  {word:<6} {label(t):<{width}}  {t.shape}{letters}{origin}")
+        lines.append(f"  {word:<{word_width}} {label(t):<{width}}  {t.shape}{letters}{origin}")
     if len(inputs) > len(shown):
         lines.append(f"  ... and {len(inputs) - len(shown)} more")
     if rule:
@@ -106,13 +109,13 @@ _TYPED |= {"equal": "==", "not_equal": "!=", "less": "<", "less_equal": "<=", "g
 
 
 def _shape_problem(op: Op, inputs: Sequence[Record], params: Mapping[str, Any], shapes: list[Shape]) -> Problem | None:
-    if op.name == "matmul":
+    if op is c.matmul:
         return (inputs, *_matmul_problem(inputs, shapes), ())
-    if op.name == "reshape":
+    if op is r.reshape:
         size = math.prod(shapes[0])
         rule = f"x has {size} numbers: the sizes must multiply to {size}; one of them may be -1."
         return inputs, f"cannot make shape {params['shape']}", rule, [(f"{spell(inputs[0], 'x')}.reshape(-1)", (size,))], ()
-    if op.name in ("concatenate", "stack"):
+    if op in (r.concatenate, r.stack):
         odd = next((i for i, s in enumerate(shapes) if not _joins(op.name, shapes[0], s, params["axis"])), None)
         if odd is None:
             return None

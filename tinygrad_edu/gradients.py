@@ -94,8 +94,8 @@ def gradients(
                 )
             g = np.zeros(t.shape, t.dtype)[()]
         if isinstance(g, Tensor):
-            # One node per gradient, so that each can be given a name of its own.
-            result.append(record(e.identity, (g,)) if any(g is other for other in result) else g)
+            with enable_grad():  # one node per gradient, so that each can be given a name of its own
+                result.append(record(e.identity, (g,)) if any(g is other for other in (seed, *result)) else g)
         else:
             result.append(_constant(g))
     return result if several else result[0]

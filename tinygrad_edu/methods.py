@@ -95,6 +95,18 @@ class Methods(Operators):
         """The same numbers, in row-major order, in another shape."""
         return record(r.reshape, (self,), {"shape": _unpack(shape)})
 
+    def flatten(self) -> Self:
+        """The same numbers on one axis."""
+        return self.reshape(-1)
+
+    def any(self, axis: Axis = None, keepdims: bool = False) -> Any:
+        """Whether any number is not 0, as plain booleans."""
+        return np.any(self._data, axis=axis, keepdims=keepdims)
+
+    def all(self, axis: Axis = None, keepdims: bool = False) -> Any:
+        """Whether no number is 0, as plain booleans."""
+        return np.all(self._data, axis=axis, keepdims=keepdims)
+
     def ravel(self) -> Self:
         """The same numbers on one axis."""
         return self.reshape(-1)

@@ -6,7 +6,8 @@ from typing import Any, NoReturn, Self
 
 import numpy as np
 
-from .ops import Index
+from .modes import is_recording
+from .ops import Index, Op
 from .ops import contraction as c
 from .ops import elementwise as e
 from .ops import rearrangement as r
@@ -55,6 +56,20 @@ class Operators(Record):
 
     def __rmatmul__(self, other: TensorLike) -> Self:
         return binary(c.matmul, other, self)
+
+    # x += y means x = x + y.
+
+    def __iadd__(self, other: TensorLike) -> Self:
+        return _rebind(e.add, "+=", self, other)
+
+    def __isub__(self, other: TensorLike) -> Self:
+        return _rebind(e.subtract, "-=", self, other)
+
+    def __imul__(self, other: TensorLike) -> Self:
+        return _rebind(e.multiply, "*=", self, other)
+
+    def __itruediv__(self, other: TensorLike) -> Self:
+        return _rebind(e.divide, "/=", self, other)
 
     def __neg__(self) -> Self:
         return record(e.negative, (self,))
@@ -111,6 +126,15 @@ class Operators(Record):
 
     def __setitem__(self, key: Any, value: Any) -> NoReturn:
         raise TypeError(f"{self._called()}[...] = ...: {HOW_TO_ASSIGN}")
+
+
+def _rebind(op: Op, sign: str, left: Record, right: Any) -> Any:
+    if left._requires_grad and not left.inputs and not is_recording():
+        raise TypeError(
+            f"{left._called()} {sign} ... under no_grad would make a new constant, and leave the parameter as it was.\n"
+            f"  Try: t.data {sign} ...   to give it new numbers"
+        )
+    return binary(op, left, right)
 
 
 def _as_index(k: Any, kind: type[Record]) -> Record:

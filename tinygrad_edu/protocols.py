@@ -68,7 +68,7 @@ class Protocols(Methods):
     def __bool__(self) -> bool:
         if self.size != 1:
             raise ValueError(
-                f"the truth value of {self._called()} with shape {self.shape} is ambiguous.\n  Try: .numpy().any() or .all()"
+                f"the truth value of {self._called()} with shape {self.shape} is ambiguous.\n  Try: .any() or .all()"
             )
         return bool(np.asarray(self._data).item())
 

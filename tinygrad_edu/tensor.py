@@ -56,6 +56,9 @@ class Tensor(Protocols):
 
     __slots__ = ()
 
+    def __init_subclass__(cls) -> None:
+        raise TypeError(f"{cls.__name__}: a Tensor is not made to be subclassed.\n  Try: a class that has Tensors as attributes")
+
     def __init__(
         self,
         data: TensorLike,

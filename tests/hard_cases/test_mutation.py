@@ -452,3 +452,13 @@ def test_writing_a_tracked_tensor_into_an_ndarray_is_refused() -> None:
     assert a.tolist() == [1.0, 1.0]
     a[:] = t.numpy()
     assert a.tolist() == [1.0, 2.0]
+
+
+@pytest.mark.parametrize("sign", ["+", "-", "*", "/"])
+def test_an_update_in_place_under_no_grad_is_refused(sign: str) -> None:
+    """It would bind the name to a new constant, and the training would silently stand still."""
+    names = {"tg": tg, "p": tg.Tensor([1.0, 2.0], requires_grad=True, name="p")}
+    with tg.no_grad(), pytest.raises(TypeError, match=rf"Tensor p \{sign}= .*under no_grad(?s:.*)t\.data \{sign}="):
+        exec(f"p {sign}= 0.5", names)
+    exec(f"p {sign}= 0.5", names)
+    assert names["p"].requires_grad

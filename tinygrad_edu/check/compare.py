@@ -11,11 +11,13 @@ import numpy as np
 from ..gradients import gradients
 from ..graphs import backward_graph, pretty, pretty_dim, replay, scalar_gradients, swept
 from ..graphs.dims import propagate
-from ..graphs.levels import values_as_recorded
+from ..graphs.levels import unique_names, values_as_recorded
 from ..sweep import topological_order
 from ..tensor import Tensor
 
 SAMPLED = 64  # entries of a large tensor that are checked by finite differences
+MOST_ROWS = 100  # gradients that are compared
+WORK = 400_000  # operations that finite differences may compute again
 SCALARS = 20_000  # recorded numbers up to which the scalar level is written out
 
 
@@ -53,29 +55,31 @@ def compare(
     seed : int
         Chooses the entries of large tensors for finite differences.
     """
-    reached = swept(root)
-    by_name = {t.name: t for t in reached if t.name is not None and t is not root}
+    order = topological_order([root])
+    names = unique_names(order)
+    reached = [t for t in swept(root) if id(t) in names and t is not root]
     if others is None:
-        chosen = list(by_name.values())
-        others = _by_scalars(root, chosen)
-        graph = backward_graph(root)
-        root_name = root.name or "L"
-        formulas = {name: graph[f"d{root_name}/d{name}"].formula for name in by_name if f"d{root_name}/d{name}" in graph}
+        chosen = reached[:MOST_ROWS]
+        by_scalars = _by_scalars(root, chosen)
+        graph = backward_graph(root, [root, *chosen])
+        formulas = {graph.nodes[node.gradient_of].name: node.formula for node in graph if node.gradient_of is not None}
     else:
+        by_name = {names[id(t)]: t for t in reached}
         chosen = [by_name[name] for name in others if name in by_name]
+        by_scalars = {id(by_name[name]): others[name] for name in others if name in by_name}
     rng = np.random.default_rng(seed)
-    letters = propagate(topological_order([root]))
+    letters = propagate(order)
+    sampled = max(1, WORK // (4 * len(order) * max(1, len(chosen))))
     rows = []
     for t, g in zip(chosen, gradients(root, chosen), strict=True):
-        name = str(t.name)
         engine = g.numpy()
-        other = others.get(name)
-        places = _places(t, rng)
+        other = by_scalars.get(id(t))
+        places = _places(t, rng, min(SAMPLED, sampled) if t.size > min(4 * SAMPLED, sampled) else t.size)
         numeric = finite_differences(root, t, places)
         rows.append(
             Row(
-                of=name,
-                formula=(formulas or {}).get(name, ""),
+                of=names[id(t)],
+                formula=(formulas or {}).get(names[id(t)], ""),
                 shape=shape_text(t, letters[id(t)]),
                 by_hand=None if other is None else _largest(engine - other),
                 numeric=_largest(np.array([engine[place] for place in places]) - numeric),
@@ -90,20 +94,22 @@ def _largest(difference: Any) -> float:
     return float(np.max(np.abs(difference), initial=0.0))
 
 
-def _by_scalars(root: Tensor, targets: Sequence[Tensor]) -> dict[str, Any]:
+def _by_scalars(root: Tensor, targets: Sequence[Tensor]) -> dict[int, Any]:
+    """The gradients by the scalar chain rule, by id; none where the scalar level is too large, or cannot be written."""
     if sum(t.size for t in topological_order([root])) > SCALARS:
         return {}
     try:
         found = scalar_gradients(root, targets)
     except TypeError:  # an op that cannot be expanded to scalars
         return {}
-    return {str(t.name): g for t, g in zip(targets, found, strict=True)}
+    return {id(t): g for t, g in zip(targets, found, strict=True)}
 
 
-def _places(t: Tensor, rng: np.random.Generator) -> list[tuple[int, ...]]:
-    if t.size <= 4 * SAMPLED:
+def _places(t: Tensor, rng: np.random.Generator, count: int) -> list[tuple[int, ...]]:
+    """Which entries of a tensor are checked: all of them, or this many, chosen at random."""
+    if t.size <= count:
         return list(np.ndindex(*t.shape))
-    flat = np.sort(rng.choice(t.size, SAMPLED, replace=False))
+    flat = np.sort(rng.choice(t.size, count, replace=False))
     return [tuple(int(i) for i in np.unravel_index(k, t.shape)) for k in flat]
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from ..graphs import backward_graph, graph
 from ..tensor import Tensor
 from .files import write_file
-from .layout import NoGraphvizError, layout
+from .layout import LayoutError, NoGraphvizError, layout
 from .named import backward, forward
 from .picture import Picture
 
@@ -70,6 +70,11 @@ def write_all(pictures: Mapping[str, Picture], folder: Path) -> tuple[list[Path]
     -------
     tuple
         The files, and a line that says what is missing when only the DOT text could be written.
+
+    Raises
+    ------
+    OSError
+        If a file cannot be written.
     """
     files: dict[str, bytes] = {}
     remark = ""
@@ -77,7 +82,13 @@ def write_all(pictures: Mapping[str, Picture], folder: Path) -> tuple[list[Path]
         files[f"{name}.dot"] = picture.source.encode()
         try:
             files[f"{name}.svg"] = layout(picture.source, "svg")
-        except NoGraphvizError as error:
+        except (NoGraphvizError, LayoutError) as error:
             remark = str(error)
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise type(error)(f"cannot make the folder {folder}: {error.strerror}") from None
+    for name in files:
+        if (folder / name).is_dir():
+            raise IsADirectoryError(f"cannot write {folder / name}: it is a folder")
     return [write_file(folder / name, data) for name, data in sorted(files.items())], remark

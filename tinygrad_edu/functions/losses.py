@@ -128,5 +128,5 @@ def _same_shape(loss: str, prediction: TensorLike, target: TensorLike) -> tuple[
             tries = [(f"{spell(p, 'prediction')}[..., 0]", y.shape)]
         elif y.shape == (*p.shape, 1):
             tries = [(f"{spell(y, 'target')}[..., 0]", p.shape)]
-        raise ShapeError(message(loss, (p, y), "the shapes differ", rule, tries))
+        raise ShapeError(message(loss, (p, y), "the shapes differ", rule, tries, ("prediction", "target")))
     return p, y

@@ -7,6 +7,8 @@ from typing import Any
 
 from ..errors import ShapeError
 from ..ops import Contraction, Elementwise
+from ..ops import contraction as c
+from ..ops import rearrangement as r
 from ..tensor import Tensor
 
 Dims = tuple[str | None, ...]
@@ -24,6 +26,8 @@ def propagate(order: Sequence[Tensor]) -> dict[int, Dims]:
     sizes: dict[str, tuple[int, Tensor]] = {}
     for t in order:
         if t.dims is not None:
+            if len(t.dims) != t.ndim:
+                raise ShapeError(f"dims: {t.dims!r} name {len(t.dims)} axes, {t._called()} has shape {t.shape}.")
             dims[id(t)] = tuple(t.dims)
             for letter, size in zip(t.dims, t.shape, strict=True):
                 before, first = sizes.setdefault(letter, (size, t))
@@ -42,18 +46,20 @@ def propagate(order: Sequence[Tensor]) -> dict[int, Dims]:
 def _result(t: Tensor, given: list[Dims]) -> Dims:
     op, params, shapes = t.op, t.params, [x.shape for x in t.inputs]
     unknown: Dims = (None,) * t.ndim
-    if op.name == "transpose":
+    if op is r.transpose:
         return tuple(given[0][a] for a in params["axes"])
-    if op.name == "reshape":
+    if op is r.reshape:
         return _same_sizes(given[0], shapes[0], t.shape)
-    if op.name == "getitem":
+    if op is r.getitem:
         return _indexed(given[0], params["key"], t.ndim)
-    if "keepdims" in params and op.name != "einsum":
+    if "keepdims" in params:
         return _reduced(given[0], params, t.ndim)
-    equation = params.get("equation") or (op.equation(*shapes, **params) if isinstance(op, Contraction) and op.equation else None)
+    equation = params.get("equation") if op is c.einsum else None
+    if isinstance(op, Contraction) and op.equation:
+        equation = op.equation(*shapes, **params)
     if equation is not None:
         return _contracted(given, equation) or unknown
-    if isinstance(op, Elementwise) or op.name in ("broadcast_to", "where"):
+    if isinstance(op, Elementwise) or op is r.broadcast_to:
         return _broadcast(given, shapes, t.shape)
     return given[0] if t.shape == shapes[0] else unknown
 

@@ -8,6 +8,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..ops import Index, Op
+from ..ops import contraction as c
+from ..ops import elementwise as e
+from ..ops import rearrangement as r
+from ..ops import tabulated as t
 
 
 class Text(NamedTuple):
@@ -18,21 +22,14 @@ class Text(NamedTuple):
     sign: str = ""
 
 
-COMPARE, SUM, PRODUCT, POWER, ATOM = range(5)
+COMPARE, SUM, PRODUCT, FRACTION, POWER, ATOM = range(6)
 LONGEST = 400  # characters; a formula beyond that is cut where it is put together
 
-_INFIX = {
-    "add": SUM,
-    "subtract": SUM,
-    "multiply": PRODUCT,
-    "divide": PRODUCT,
-    "xdivy": PRODUCT,
-    "matmul": PRODUCT,
-    "outer": PRODUCT,
-}
-_INFIX |= dict.fromkeys(("equal", "not_equal", "less", "less_equal", "greater", "greater_equal"), COMPARE)
-_UNSEEN = frozenset(("identity", "astype", "to_discrete", "broadcast_to"))  # they change no number
-_ASSOCIATIVE = frozenset("+∗·")
+_INFIX = {e.add: SUM, e.subtract: SUM, e.multiply: PRODUCT, e.divide: PRODUCT, e.xdivy: PRODUCT, c.matmul: PRODUCT}
+_INFIX |= {c.outer: PRODUCT}
+_INFIX |= dict.fromkeys((e.equal, e.not_equal, e.less, e.less_equal, e.greater, e.greater_equal), COMPARE)
+_UNSEEN = frozenset((e.identity, e.astype, r.broadcast_to))  # they change no number
+_ASSOCIATIVE = frozenset("+∗")
 _DIGITS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -50,41 +47,46 @@ def combine(op: Op, operands: Sequence[Text], shapes: Sequence[tuple[int, ...]],
 
 
 def _combine(op: Op, operands: Sequence[Text], shapes: Sequence[tuple[int, ...]], params: Mapping[str, Any]) -> Text:
-    if op.name in _UNSEEN:
+    if op in _UNSEEN or (op is r.transpose and len(params["axes"]) < 2):
         return operands[0]
-    if op.name == "multiply" and "1" in (operands[0].text, operands[1].text):
+    if op is e.multiply and "1" in (operands[0].text, operands[1].text):
         return operands[1] if operands[0].text == "1" else operands[0]
-    if op.name in _INFIX:
-        binding, sign = _INFIX[op.name], op.symbol
+    if op in _INFIX:
+        binding, sign = _INFIX[op], op.symbol
         left, right = operands
         return Text(f"{_left(left, binding, sign)} {sign} {_right(right, binding, sign)}", binding, sign)
-    if op.name == "negative":
+    if op is e.negative:
         return Text(f"−{_tight(operands[0], PRODUCT)}", SUM, "−")
-    if op.name == "power":
+    if op is e.power:
         base, exponent = operands
         if exponent.text == "1":
             return base
         if exponent.text.isdigit():
             return Text(f"{_tight(base, ATOM)}{exponent.text.translate(_DIGITS)}", POWER)
         return Text(f"{_tight(base, ATOM)}^{_tight(exponent, ATOM)}", POWER)
-    if op.name == "norm":
+    if op is t.norm:
         options = ", ".join(_options(params, shapes))
         return Text(f"‖{operands[0].text}‖" + (f"[{options}]" if options else ""), ATOM)
-    if op.name == "square":
+    if op is e.square:
         return Text(f"{_tight(operands[0], ATOM)}²", POWER)
-    if op.name == "transpose" and _is_matrix_transpose(params["axes"]):
+    if op is r.transpose and _is_matrix_transpose(params["axes"]):
         x = operands[0].text
         return Text(f"{x}ᵀ" if len(x) == 1 else f"({x})ᵀ", ATOM)
-    if op.name == "getitem":
-        keys = ", ".join(_key(k, operands[1:]) for k in params["key"])
-        return Text(f"{_tight(operands[0], ATOM)}[{keys}]", ATOM)
+    if op in (r.getitem, r.scatter):
+        keys = ", ".join(_key(k, operands[1:]) for k in params["key"]) or "()"
+        if op is r.getitem:
+            return Text(f"{_tight(operands[0], ATOM)}[{keys}]", ATOM)
+        return Text(f"scatter({operands[0].text} to [{keys}] of {params['shape']})", ATOM)
     return Text(f"{op.symbol}({', '.join([*(x.text for x in operands), *_options(params, shapes)])})", ATOM)
 
 
 def literal(value: Any) -> Text:
-    """A number as it is read: 0.5, 2, 1e-05."""
-    text = f"{float(value):.6g}".replace("-", "−") if not isinstance(value, (bool, np.bool_)) else str(bool(value))
-    return Text(text, SUM if text.startswith("−") else ATOM)
+    """A number as it is read: 0.5, 2, 1e-05; with ≈ where it has more digits than are shown."""
+    if isinstance(value, (bool, np.bool_)):
+        return Text(str(bool(value)), ATOM)
+    text = str(int(value)) if float(value).is_integer() and abs(value) < 1e15 else f"{float(value):.6g}"
+    about = "" if float(text) == float(value) or value != value else "≈"
+    return Text(about + text.replace("-", "−"), SUM if text.startswith("-") else ATOM)
 
 
 def _tight(x: Text, binding: int) -> str:
@@ -122,7 +124,7 @@ def _options(params: Mapping[str, Any], shapes: Sequence[tuple[int, ...]]) -> li
     """The parameters that change what is computed; an axis argument that means all axes says nothing."""
     shown = []
     for key, value in params.items():
-        if key in ("keepdims", "starts", "key") or value is None or value is False:
+        if key in ("starts", "key") or value is None or value is False:
             continue
         if key == "axis" and len(shapes) == 1 and value in (0, -1, (0,)) and len(shapes[0]) <= 1:
             continue

@@ -13,10 +13,12 @@ from ..record import LITERALS
 from ..sweep import depending_on, topological_order
 from ..tensor import Tensor
 from . import dims as dimension
-from .formula import ATOM, Text, combine, literal
+from .formula import ATOM, COMPARE, FRACTION, Text, combine, literal
 from .names import Namer, gradient_name, pretty, pretty_gradient
 from .nodes import Edge, Graph, Node
 from .scalar import scalar_graph
+
+MOST_USES = 200  # in one equation; a result of more is a node of its own, whatever its name
 
 
 def graph(roots: Tensor | Sequence[Tensor], level: str = "named") -> Graph:
@@ -47,7 +49,7 @@ def graph(roots: Tensor | Sequence[Tensor], level: str = "named") -> Graph:
     >>> len(tg.graph(y, level="op"))
     6
     """
-    ends = [roots] if isinstance(roots, Tensor) else list(roots)
+    ends: list[Any] = list(roots) if isinstance(roots, (list, tuple)) else [roots]
     for t in ends:
         if not isinstance(t, Tensor):
             raise TypeError(f"graph: a root is {type(t).__name__}, not a Tensor: {t!r:.80}")
@@ -99,10 +101,11 @@ def build(
                 edges.append(Edge(places[id(x)], -1, position, (t.op.symbol,)))
             else:
                 edges += [Edge(e.source, -1, position, _through(e.symbols, t.op.symbol)) for e in loose.get(id(x), ())]
+        stands = stands or len(edges) > MOST_USES
         text = combine(t.op, [texts[id(x)] for x in t.inputs], [x.shape for x in t.inputs], t.params) if t.inputs else None
         if not stands:
             texts[id(t)] = text if text is not None else literal(t._data)
-            loose[id(t)] = tuple(edges[:1000])
+            loose[id(t)] = tuple(edges)
             continue
         kind = kinds.get(id(t)) or _kind(t, id(t) in final and len(ends) == 1, own_name)
         name = (
@@ -127,11 +130,12 @@ def build(
             )
         )
         places[id(t)] = node
-        texts[id(t)] = literal(t._data) if is_number else Text(shown.get(id(t), pretty(name)), ATOM)
+        binding = FRACTION if kind == "gradient" and id(t) in shown else ATOM if _is_word(name) else COMPARE
+        texts[id(t)] = literal(t._data) if is_number else Text(shown.get(id(t), pretty(name)), binding)
     return Graph(level, tuple(nodes), tuple(places[id(t)] for t in ends))
 
 
-def backward_graph(root: Tensor, wrt: Sequence[Tensor] | None = None) -> Graph:
+def backward_graph(root: Tensor, wrt: Tensor | Sequence[Tensor] | None = None) -> Graph:
     """The graph of the gradients: the backward pass recorded, with the forward values that it reuses.
 
     Each named tensor that the root depends on has a node of kind ``gradient``; its formula is the rule that the sweep
@@ -141,7 +145,7 @@ def backward_graph(root: Tensor, wrt: Sequence[Tensor] | None = None) -> Graph:
     ----------
     root : Tensor
         A scalar result.
-    wrt : sequence of Tensors, optional
+    wrt : Tensor or sequence of Tensors, optional
         The tensors whose gradients are wanted; by default every node of the named level that takes part.
 
     Raises
@@ -158,13 +162,14 @@ def backward_graph(root: Tensor, wrt: Sequence[Tensor] | None = None) -> Graph:
     >>> print(tg.backward_graph(L)["dL/dw"].formula)
     ∂𝓛/∂h ∗ (1 − h ∗ h) ∗ x
     """
+    if not isinstance(root, Tensor):
+        raise TypeError(f"backward_graph: the root is {type(root).__name__}, not a Tensor: {root!r:.80}")
     if root.shape or not root.requires_grad:
         why = f"its shape is {root.shape}" if root.shape else "nothing that it was computed from requires a gradient"
         raise GradientError(f"backward_graph: {root._called()} has no gradients to draw: {why}.")
     order = topological_order([root])
-    if wrt is None:
-        wrt = swept(root)
-    forward_names = {id(t): t.name for t in order if t.name is not None}
+    wrt = swept(root) if wrt is None else [wrt] if isinstance(wrt, Tensor) else list(wrt)
+    forward_names = unique_names(order)
     namer = Namer(set(forward_names.values()))
     for t in wrt:
         forward_names.setdefault(id(t), namer.automatic("p" if not t.inputs else "t") if t is not root else "L")
@@ -177,8 +182,6 @@ def backward_graph(root: Tensor, wrt: Sequence[Tensor] | None = None) -> Graph:
     twins: dict[int, int] = {}
     root_name = forward_names[id(root)]
     for t, g in [(root, seed), *zip(wrt, found, strict=True)]:
-        if id(g) in kinds:
-            continue
         names[id(g)] = gradient_name(root_name, forward_names[id(t)])
         shown[id(g)] = "1" if g is seed else pretty_gradient(root_name, forward_names[id(t)])
         kinds[id(g)] = "gradient"
@@ -203,6 +206,12 @@ def swept(root: Tensor) -> list[Tensor]:
     uses = _count_uses(order)
     stands = [t for t in order if t is root or t.name is not None or _stands(t, uses)]
     return [t for t in reversed(stands) if id(t) in active]
+
+
+def unique_names(order: Sequence[Tensor]) -> dict[int, str]:
+    """The names of the named tensors, by id: a name that comes again gets a number, h, h#2, h#3, in forward order."""
+    namer = Namer({t.name for t in order if t.name is not None})
+    return {id(t): namer.unique(t.name) for t in order if t.name is not None and not _remembers(t)}
 
 
 def values_as_recorded(order: Sequence[Tensor]) -> dict[int, Any]:
@@ -233,8 +242,12 @@ def _stands(t: Tensor, uses: Mapping[int, int]) -> bool:
     return uses.get(id(t), 0) > 1 if t.inputs else not _is_number(t)
 
 
+def _is_word(name: str) -> bool:
+    return name.replace("#", "").isidentifier()
+
+
 def _through(symbols: tuple[str, ...], symbol: str) -> tuple[str, ...]:
-    return (*symbols, symbol) if len(symbols) < 12 else symbols
+    return (*symbols, symbol) if len(symbols) < 8 else (*symbols[:8], "…")
 
 
 def _kind(t: Tensor, last: bool, name: str | None) -> str:

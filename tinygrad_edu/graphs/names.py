@@ -93,8 +93,10 @@ class Namer:
 
     def unique(self, wanted: str) -> str:
         """The wanted name, with a number behind it when it is taken a second time: h, h#2, h#3."""
-        n = self._counts[wanted] = self._counts.get(wanted, 0) + 1
-        return wanted if n == 1 else f"{wanted}#{n}"
+        while True:
+            n = self._counts[wanted] = self._counts.get(wanted, 0) + 1
+            if n == 1 or f"{wanted}#{n}" not in self._taken:
+                return wanted if n == 1 else f"{wanted}#{n}"
 
     def automatic(self, prefix: str) -> str:
         """The next free name such as t1, t2."""

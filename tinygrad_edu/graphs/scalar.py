@@ -180,7 +180,7 @@ def scalar_graph(ends: Sequence[Tensor]) -> Graph:
     return Graph("scalar", tuple(nodes), tuple(roots))
 
 
-def scalar_gradients(root: Tensor, targets: Sequence[Tensor]) -> list[np.ndarray[Any, np.dtype[Any]]]:
+def scalar_gradients(root: Tensor, targets: Tensor | Sequence[Tensor]) -> list[np.ndarray[Any, np.dtype[Any]]]:
     """``∂root/∂target`` by the plain scalar chain rule, number by number, without the engine's sweep.
 
     ``x̄ = Σ ȳ ∂y/∂x`` over the uses y of x, from the root backwards. It is slow and obvious: an oracle for the engine.
@@ -192,6 +192,7 @@ def scalar_gradients(root: Tensor, targets: Sequence[Tensor]) -> list[np.ndarray
     >>> tg.scalar_gradients((w * w).sum(), [w])[0]
     array([2., 4.])
     """
+    targets = [targets] if isinstance(targets, Tensor) else targets
     if root.shape or root.dtype.kind != "f":
         raise ValueError(f"scalar_gradients: the root is {root.dtype} of shape {root.shape}: it must be one float.")
     sheet, arrays = write_sheet([root])

@@ -1,8 +1,8 @@
 """One row of the table: a forward function in NumPy and its local derivatives.
 
-A rule is written once and read in three ways. Called with ndarrays it gives numbers, called with Tensors it is
-recorded, called with symbols it is a formula. An op therefore never asks what its arguments are: whatever defines
-``__record__`` (Tensor does, this floor does not know it) takes the call over.
+A rule is written once, with operators and NumPy functions. Called with ndarrays it gives numbers; called with Tensors it
+is recorded, and so the gradient has a graph, formulas and derivatives of its own. An op does not know what a Tensor is:
+whatever defines ``__record__`` takes the call over.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 from numpy import ndarray
 
-# An argument of a rule: an ndarray, a Tensor or a symbol. Its static type is open on purpose.
+# An argument of a rule: an ndarray or a Tensor. Its static type is open on purpose.
 Value = Any
 Rule = Callable[..., Value]
 
