@@ -48,6 +48,11 @@ def _softmax(m: Any, x: Any, axis: int) -> Any:
     return m.exp(x) / m.sum(m.exp(x), axis=axis, keepdims=True)
 
 
+def _cross_entropy(m: Any, z: Any, t: Any) -> Any:
+    weights = t if np.ndim(t) == np.ndim(z) else np.eye(np.shape(z)[-1])[t]
+    return -m.mean(m.sum(weights * m.log(_softmax(m, z, -1)), axis=-1))
+
+
 def _chosen(m: Any, choose: Callable[..., Any], x: Any, axis: Any, keepdims: bool) -> Any:
     """The largest or smallest, as a sum with a mask: nothing ties."""
     value = getattr(x, "_value", x)
@@ -108,6 +113,8 @@ REFERENCES: dict[str, Callable[..., Any]] = {
     "leaky_relu": lambda m, x, s: _switch(x > 0, x, s * x),
     "elu": lambda m, x, alpha: _switch(x > 0, x, alpha * (m.exp(x) - 1)),
     "celu": lambda m, x, alpha: _switch(x > 0, x, alpha * (m.exp(x / alpha) - 1)),
+    "one_hot": lambda m, x, classes: x[..., None] == m.arange(classes),
+    "cross_entropy": _cross_entropy,
     "bce": lambda m, p, t: m.mean(-t * m.log(p) - (1 - t) * m.log(1 - p)),
     "bce_with_logits": lambda m, u, t: m.mean(t * m.log(1 + m.exp(-u)) + (1 - t) * m.log(1 + m.exp(u))),
     "equal": lambda m, a, b: m.equal(a, b),

@@ -320,6 +320,21 @@ def einsums(draw: st.DrawFn) -> Sample:
     return Sample(operands, {"equation": ",".join(terms) + "->" + output})
 
 
+@st.composite
+def one_hots(draw: st.DrawFn) -> Sample:
+    places = draw(generators).integers(0, 3, draw(shapes))
+    return Sample((places * 1.0 if draw(st.booleans()) else places,), {"classes": 3})
+
+
+@st.composite
+def cross_entropies(draw: st.DrawFn) -> Sample:
+    shape = draw(arrays)
+    rng = draw(generators)
+    classes = draw(st.booleans())
+    target = rng.integers(0, shape[-1], shape[:-1]) if classes else rng.uniform(0.1, 1.0, shape)
+    return Sample((rng.uniform(-2.0, 2.0, shape), target))
+
+
 # ---- the samples -----------------------------------------------------------------------------------------------------
 
 anything, positive, within = uniform(-2.0, 2.0), uniform(0.2, 3.0), uniform(0.1, 0.9)
@@ -410,4 +425,6 @@ SAMPLES: dict[str, st.SearchStrategy[Sample]] = {
     "log_softmax": along(anything),
     "logsumexp": reduction(anything),
     "norm": reduction(off_zero),
+    "one_hot": one_hots(),
+    "cross_entropy": cross_entropies(),
 }

@@ -128,7 +128,7 @@ def lesson(options: argparse.Namespace) -> None:
     pictures = {direction: draw(root, direction=direction) for direction in ("forward", "backward")}
     written, remark = write_all(pictures, folder)
     print(text)
-    print("\nwritten: " + ", ".join(os.path.relpath(path) for path in written))
+    print("\nwritten: " + ", ".join(_shown(path) for path in written))
     if remark:
         print(remark)
 
@@ -218,6 +218,10 @@ def run_script(path: str, variable: str) -> Tensor:
         raise CommandError(f"{path}: {variable} has shape {root.shape}; a scalar is needed, such as its sum or mean")
     name(left)
     return root
+
+
+def _shown(path: Path) -> str:
+    return os.path.relpath(path) if path.is_relative_to(Path.cwd()) else os.fspath(path)
 
 
 def _one_line(error: BaseException) -> str:

@@ -162,11 +162,11 @@ def _symbols(symbols: Sequence[str]) -> str:
 
 
 def _beside(label: str, place: int) -> str:
-    """The label of an edge within a column: blanks keep the word off the line.
+    """The label of an edge within a column: blanks keep the word off the line, for Graphviz sets it upon the line.
 
     The first edge is straight and its word stands on its left; the others curve around it, and their words stand inside.
     """
-    return f"{label}\u2002" if place == 0 else f"\u2002\u2002{label}"
+    return label + "\u2002" * max(1, round(0.8 * len(label))) if place == 0 else f"\u2002\u2002{label}"
 
 
 def _main_sources(graph: Graph) -> dict[int, int]:

@@ -104,19 +104,18 @@ def cross_entropy(logits: TensorLike, target: TensorLike) -> Tensor:
     z, y = as_tensor(logits), as_tensor(target)
     if not z.ndim:
         raise ShapeError(message("cross_entropy", (z,), "needs scores for each class", "the last axis of x is the classes."))
-    log_p = record(t.log_softmax, (z,), {"axis": -1})
+    words = ("logits", "target")
     if y.dtype.kind in "iu" and y.shape == z.shape[:-1]:
         classes = z.shape[-1]
-        if y.size and (y._data.min() < 0 or y._data.max() >= classes):
-            raise IndexError(
-                message("cross_entropy", (z, y), "a class number does not exist", f"the classes are 0 to {classes - 1}.")
-            )
-        rows = np.ogrid[tuple(slice(n) for n in y.shape)]
-        return -log_p[(*rows, y)].mean()
-    if y.shape != z.shape:
+        wrong = (y._data < 0) | (y._data >= classes)
+        if np.any(wrong):
+            problem = f"there is no class {np.asarray(y._data)[wrong].ravel()[0]}"
+            raise IndexError(message("cross_entropy", (z, y), problem, f"the classes are 0 to {classes - 1}.", (), words))
+    elif y.shape != z.shape:
+        problem = f"the target holds {y.dtype} of shape {y.shape}"
         rule = f"class numbers: integers of shape {z.shape[:-1]}; probabilities: shape {z.shape}."
-        raise ShapeError(message("cross_entropy", (z, y), f"the target has shape {y.shape}", rule))
-    return -(y * log_p).sum(-1).mean()
+        raise ShapeError(message("cross_entropy", (z, y), problem, rule, (), words))
+    return record(t.cross_entropy, (z, y))
 
 
 def _same_shape(loss: str, prediction: TensorLike, target: TensorLike) -> tuple[Tensor, Tensor]:

@@ -57,7 +57,7 @@ class Tied(Elementwise):
 
 
 class Argument(Op):
-    """The place of a selected number: an integer, which has no derivative."""
+    """The place of a selected number, or what is made of one: integers and booleans, which have no derivative."""
 
     __slots__ = ()
     kind: ClassVar[str] = "discrete"
@@ -114,5 +114,6 @@ min     = Selection("min", lambda x, axis, keepdims: np.min(x, axis=axis, keepdi
 sort    = Sort("sort",         lambda x, axis: np.sort(x, axis), [_unsort], notation="y_i = x_order(i)")
 argmax  = Argument("argmax",   lambda x, axis: np.argmax(x, axis),        "y = the first i with x_i = max_k x_k")
 argmin  = Argument("argmin",   lambda x, axis: np.argmin(x, axis),        "y = the first i with x_i = min_k x_k")
+one_hot = Argument("one_hot",  lambda x, classes: x[..., None] == np.arange(classes), "y_ic = 1 where x_i = c, else 0")
 argsort = Argument("argsort",  lambda x, axis: np.argsort(x, axis, kind="stable"), "y_i = the place of the i-th smallest x")
 # fmt: on

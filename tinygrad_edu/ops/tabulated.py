@@ -12,6 +12,7 @@ from .contraction import sum as total
 from .elementwise import xdivy, zeros_for
 from .op import Op, Rule, Value
 from .rearrangement import expand_dims_of
+from .selection import one_hot
 
 Axis = int | tuple[int, ...] | None
 
@@ -132,6 +133,31 @@ def _steps_bce_with_logits(apply: Rule, u: Value, t: Value) -> Value:
     return np.sum(np.asarray(errors, object)) / np.size(errors)
 
 
+def _cross_entropy(z: Value, t: Value) -> Value:
+    log_p = _log_softmax(z, -1)
+    if t.ndim == z.ndim:
+        return -np.add.reduce(t * log_p, None) * z.shape[-1] / z.size
+    return -np.add.reduce(np.take_along_axis(log_p, t[..., None], -1), None) / t.size
+
+
+def _through_scores(g: Value, y: Value, z: Value, t: Value) -> Value:
+    p = softmax(z, axis=-1)
+    examples = z.size // z.shape[-1]
+    if t.ndim == z.ndim:
+        return g / examples * (p * total(t, axis=-1, keepdims=True) - t)
+    return g / examples * (p - one_hot(t, classes=z.shape[-1]))
+
+
+def _through_classes(g: Value, y: Value, z: Value, t: Value) -> Value:
+    return g * z.shape[-1] / z.size * -log_softmax(z, axis=-1)
+
+
+def _steps_cross_entropy(apply: Rule, z: Value, t: Value) -> Value:
+    log_p = _steps_log_softmax(apply, z, -1)
+    chosen = t * log_p if np.ndim(t) == z.ndim else np.take_along_axis(log_p, t[..., None], -1)
+    return -np.sum(np.asarray(chosen, object)) * z.shape[-1] / z.size
+
+
 def _steps_softmax(apply: Rule, x: Value, axis: Axis) -> Value:
     powers = apply(e.exp, x)
     return powers / np.sum(powers, axis=axis, keepdims=True)
@@ -160,4 +186,5 @@ logsumexp       = T("logsumexp",       _logsumexp,       [_through_logsumexp],  
 norm            = T("norm",            _norm,            [_through_norm],        _steps_norm,        "y = √(Σ_k x_k²)", symbol="‖ ‖")
 bce             = T("bce",             _bce,             [_through_bce, _through_bce_target],       _steps_bce,             "y = −1/n Σ_i (b_i log a_i + (1 − b_i) log(1 − a_i))")
 bce_with_logits = T("bce_with_logits", _bce_with_logits, [_through_logits, _through_logits_target], _steps_bce_with_logits, "y = 1/n Σ_i (log(1 + exp(a_i)) − a_i b_i)", symbol="bce of sig")
+cross_entropy   = T("cross_entropy",   _cross_entropy,   [_through_scores, _through_classes],       _steps_cross_entropy,   "y = −1/n Σ_i log(exp(a_i,b_i) / Σ_k exp(a_ik))", symbol="cross entropy")
 # fmt: on
