@@ -342,3 +342,10 @@ def test_one_tensor_may_stand_for_a_list_of_one() -> None:
     np.testing.assert_allclose(tg.scalar_gradients(L, w)[0], [2.0, 4.0])
     assert "dL/dw" in tg.backward_graph(L, w)
     assert "dL/dw" in tg.backward_graph((w + 1).sum().named("L"), [w])
+
+
+def test_a_gradient_that_is_passed_on_unchanged_has_a_node_of_its_own() -> None:
+    w, b = tg.Tensor(2.0, requires_grad=True, name="w"), tg.Tensor(3.0, requires_grad=True, name="b")
+    L = (w + b).named("L")
+    assert equations(tg.backward_graph(L)) == {"w": "", "b": "", "L": "w + b", "dL/dL": "", "dL/db": "1", "dL/dw": "1"}
+    assert tg.backward_graph(L, w)["dL/dw"].value == 1.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from ..errors import GradientError
@@ -18,6 +19,7 @@ from .names import Namer, gradient_name, pretty, pretty_gradient
 from .nodes import Edge, Graph, Node
 from .scalar import scalar_graph
 
+PREFIXES = {"parameter": "p", "constant": "c"}  # of the names that unnamed nodes get; t for results
 MOST_USES = 200  # in one equation; a result of more is a node of its own, whatever its name
 
 
@@ -60,79 +62,86 @@ def graph(roots: Tensor | Sequence[Tensor], level: str = "named") -> Graph:
     return build(ends, level)
 
 
-def build(
-    ends: Sequence[Tensor],
-    level: str,
-    names: Mapping[int, str] | None = None,
-    shown: Mapping[int, str] | None = None,
-    kinds: Mapping[int, str] | None = None,
-    gradient_of: Mapping[int, int] | None = None,
-    written_out: Container[int] = (),
-) -> Graph:
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a graph says of a tensor that the tensor does not say itself.
+
+    ``shown`` is how formulas write it, ``kind`` overrules what the record says, ``twin`` is the id of the tensor that it
+    is the gradient of.
+    """
+
+    name: str
+    shown: str = ""
+    kind: str = ""
+    twin: int = -1
+
+
+def build(ends: Sequence[Tensor], level: str, looks: Mapping[int, Look] | None = None, written_out: Container[int] = ()) -> Graph:
     """The graph that ends in these tensors.
 
-    ``names`` are names for tensors, by id, that the tensors do not carry themselves; ``shown`` says how a formula writes
-    them; ``kinds`` overrules what the record says of them; ``gradient_of`` maps a gradient to what it is the gradient of;
-    a result that is ``written_out`` never becomes a node for being used twice.
+    ``looks`` are by the tensors' ids; a result that is ``written_out`` never becomes a node for being used twice.
     """
-    names, shown, kinds, gradient_of = names or {}, shown or {}, kinds or {}, gradient_of or {}
+    looks = looks or {}
     order = topological_order(ends)
     letters = dimension.propagate(order)
     final = {id(t) for t in ends}
     uses = _count_uses(order)
     recorded = values_as_recorded(order)
-    namer = Namer({name for t in order if (name := names.get(id(t), t.name)) is not None})
+    names = {id(t): looks[id(t)].name if id(t) in looks else t.name for t in order}
+    namer = Namer({name for name in names.values() if name is not None})
 
     nodes: list[Node] = []
     places: dict[int, int] = {}  # tensor id -> node id
     texts: dict[int, Text] = {}
-    loose: dict[int, tuple[Edge, ...]] = {}  # the uses inside a result that is not a node of its own
+    loose: dict[int, list[Edge]] = {}  # the uses inside a result that is not a node of its own
     for t in order:
-        if _remembers(t):  # a leaf, with the value it had when it was used
+        if id(t) not in looks and _remembers(t):  # a leaf, with the value it had when it was used
             places[id(t)], texts[id(t)] = places[id(t.inputs[0])], texts[id(t.inputs[0])]
             continue
-        own_name = names.get(id(t), t.name)
-        is_number = _is_number(t) and own_name is None
-        shared = _stands(t, uses) and not (t.inputs and id(t) in written_out)
-        stands = level == "op" or own_name is not None or id(t) in final or shared
-        edges: list[Edge] = []
-        for position, x in enumerate(t.inputs):
-            if id(x) in places:
-                edges.append(Edge(places[id(x)], -1, position, (t.op.symbol,)))
-            else:
-                edges += [Edge(e.source, -1, position, _through(e.symbols, t.op.symbol)) for e in loose.get(id(x), ())]
-        stands = stands or len(edges) > MOST_USES
+        edges = _edges(t, places, loose)
         text = combine(t.op, [texts[id(x)] for x in t.inputs], [x.shape for x in t.inputs], t.params) if t.inputs else None
-        if not stands:
+        name, look = names[id(t)], looks.get(id(t))
+        shared = _stands(t, uses) and not (t.inputs and id(t) in written_out)
+        if not (level == "op" or name is not None or id(t) in final or shared or len(edges) > MOST_USES):
             texts[id(t)] = text if text is not None else literal(t._data)
-            loose[id(t)] = tuple(edges)
+            loose[id(t)] = edges
             continue
-        kind = kinds.get(id(t)) or _kind(t, id(t) in final and len(ends) == 1, own_name)
-        name = (
-            namer.unique(own_name)
-            if own_name is not None
-            else namer.automatic({"parameter": "p", "constant": "c"}.get(kind, "t"))
-        )
-        node = len(nodes)
+        kind = look.kind if look is not None and look.kind else _kind(t, id(t) in final and len(ends) == 1, name)
+        own = namer.unique(name) if name is not None else namer.automatic(PREFIXES.get(kind, "t"))
+        place = places[id(t)] = len(nodes)
         nodes.append(
             Node(
-                id=node,
-                name=name,
+                id=place,
+                name=own,
                 kind=kind,
                 op=t.op if t.inputs else None,
-                edges=tuple(Edge(e.source, node, i, e.symbols) for i, e in enumerate(edges)),
+                edges=tuple(Edge(e.source, place, i, e.symbols) for i, e in enumerate(edges)),
                 formula=text.text if text is not None else "",
                 value=read_only(recorded.get(id(t), t._data)),
                 dims=letters[id(t)],
                 params=t.params,
-                automatic=own_name is None,
-                gradient_of=places.get(gradient_of.get(id(t), -1)),
+                automatic=name is None,
+                gradient_of=places.get(look.twin) if look is not None else None,
             )
         )
-        places[id(t)] = node
-        binding = FRACTION if kind == "gradient" and id(t) in shown else ATOM if _is_word(name) else COMPARE
-        texts[id(t)] = literal(t._data) if is_number else Text(shown.get(id(t), pretty(name)), binding)
+        if name is None and _is_number(t):
+            texts[id(t)] = literal(t._data)
+        elif look is not None and look.shown:
+            texts[id(t)] = Text(look.shown, FRACTION)
+        else:
+            texts[id(t)] = Text(pretty(own), ATOM if _is_word(own) else COMPARE)
     return Graph(level, tuple(nodes), tuple(places[id(t)] for t in ends))
+
+
+def _edges(t: Tensor, places: Mapping[int, int], loose: Mapping[int, list[Edge]]) -> list[Edge]:
+    """The uses of nodes that a result was computed from, through results that are not nodes themselves."""
+    edges: list[Edge] = []
+    for position, x in enumerate(t.inputs):
+        if id(x) in places:
+            edges.append(Edge(places[id(x)], -1, position, (t.op.symbol,)))
+        else:
+            edges += [Edge(e.source, -1, position, _through(e.symbols, t.op.symbol)) for e in loose.get(id(x), ())]
+    return edges
 
 
 def backward_graph(root: Tensor, wrt: Tensor | Sequence[Tensor] | None = None) -> Graph:
@@ -168,27 +177,25 @@ def backward_graph(root: Tensor, wrt: Tensor | Sequence[Tensor] | None = None) -
         why = f"its shape is {root.shape}" if root.shape else "nothing that it was computed from requires a gradient"
         raise GradientError(f"backward_graph: {root._called()} has no gradients to draw: {why}.")
     order = topological_order([root])
-    wrt = swept(root) if wrt is None else [wrt] if isinstance(wrt, Tensor) else list(wrt)
+    chosen = swept(root) if wrt is None else [wrt] if isinstance(wrt, Tensor) else list(wrt)
+    chosen = [t for t in chosen if t is not root]  # its gradient is where the sweep starts
     forward_names = unique_names(order)
     namer = Namer(set(forward_names.values()))
-    for t in wrt:
-        forward_names.setdefault(id(t), namer.automatic("p" if not t.inputs else "t") if t is not root else "L")
+    for t in chosen:
+        forward_names.setdefault(id(t), namer.automatic("t" if t.inputs else "p"))
     forward_names.setdefault(id(root), "L")
     seed = Tensor(root.dtype.type(1))
-    found = gradients(root, list(wrt), gradient=seed, create_graph=True)
-    names: dict[int, str] = dict(forward_names)
-    shown: dict[int, str] = {}
-    kinds: dict[int, str] = {id(root): "loss"}
-    twins: dict[int, int] = {}
+    found = gradients(root, chosen, gradient=seed, create_graph=True)
+    looks = {key: Look(name) for key, name in forward_names.items()}
     root_name = forward_names[id(root)]
-    for t, g in [(root, seed), *zip(wrt, found, strict=True)]:
-        names[id(g)] = gradient_name(root_name, forward_names[id(t)])
-        shown[id(g)] = "1" if g is seed else pretty_gradient(root_name, forward_names[id(t)])
-        kinds[id(g)] = "gradient"
-        twins[id(g)] = id(t)
+    looks[id(root)] = Look(root_name, kind="loss")
+    for t, g in [*zip(chosen, found, strict=True), (root, seed)]:
+        name = forward_names[id(t)]
+        shown = "1" if g is seed else pretty_gradient(root_name, name)
+        looks[id(g)] = Look(gradient_name(root_name, name), shown, "gradient", id(t))
     forward = {id(t) for t in order}
     recorded = {id(t) for t in topological_order([seed, *found])} - forward
-    return build([root, seed, *found], "named", names, shown, kinds, twins, recorded)
+    return build([root, seed, *found], "named", looks, recorded)
 
 
 def swept(root: Tensor) -> list[Tensor]:
