@@ -57,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except MemoryError:
         return _stop("there is not enough memory")
     except OSError as error:
-        return _stop(_one_line(error))
+        return _stop(error.strerror or _one_line(error))
     return 0
 
 
