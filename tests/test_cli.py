@@ -255,3 +255,22 @@ def test_a_reader_that_goes_away(tmp_path: Path) -> None:
     command = f"{sys.executable} -X utf8 -m tinygrad_edu lesson --n 50 | head -n 1"
     result = subprocess.run(command, shell=True, cwd=tmp_path, capture_output=True, encoding="utf-8", check=False)
     assert "Traceback" not in result.stderr
+
+
+MANY = """
+y = tg.Tensor(0.5, requires_grad=True, name="x")
+for i in range(150):
+    y = tg.sin(y + 0.1).named(f"h{i}")
+L = y
+"""
+
+
+@pytest.mark.dot
+def test_rows_that_are_left_out_are_counted(script: Path, tmp_path: Path) -> None:
+    script.write_text(f"import tinygrad_edu as tg\n{MANY}", encoding="utf-8")
+    result = run("lesson", "my_model.py", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    rows = [line for line in result.stdout.splitlines() if line.startswith("∂")]
+    assert len(rows) == 100
+    assert "... and 50 more gradients, which were not compared" in result.stdout
+    assert "... and 50 more\n" in result.stdout  # of the lines that explain unnamed values

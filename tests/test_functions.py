@@ -134,3 +134,19 @@ def test_clip_of_integers_stays_integer() -> None:
 def test_take_along_axis_refuses_indices_of_another_rank() -> None:
     with pytest.raises(ValueError, match=r"dimensions|axes"):
         tg.take_along_axis(np.ones((2, 3)), [0, 1], axis=0)
+
+
+@pytest.mark.parametrize(
+    ("left", "right"), [((2, 3), (3, 4)), ((2, 3), (5, 3, 4)), ((6, 2, 3), (5, 3, 4)), ((3,), (5, 3, 4)), ((), (2, 3))]
+)
+def test_the_method_dot_is_numpys(left: tuple[int, ...], right: tuple[int, ...]) -> None:
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(size=left), rng.normal(size=right)
+    for value in (tg.Tensor(a).dot(b), tg.dot(a, b), np.dot(tg.Tensor(a), b)):
+        np.testing.assert_allclose(value.numpy(), np.dot(a, b), rtol=1e-13)
+    assert tg.gradcheck(lambda x, y: x.dot(y), [a, b])
+
+
+def test_dot_of_sizes_that_differ_says_so() -> None:
+    with pytest.raises(tg.ShapeError, match="inner sizes differ"):
+        tg.Tensor(np.ones((2, 3))).dot(np.ones((5, 4, 4)))

@@ -14,9 +14,9 @@ from typing import NoReturn
 import numpy as np
 
 from . import __version__, note
-from .check.compare import as_table, compare, number
+from .check.compare import MOST_ROWS, as_table, compare, number
 from .functions import binary_cross_entropy
-from .graphs import backward_graph, name, pretty
+from .graphs import backward_graph, name, pretty, swept
 from .sweep import topological_order
 from .tensor import Tensor
 
@@ -181,10 +181,16 @@ def script_lesson(path: str, variable: str) -> tuple[Tensor, str]:
         "",
         as_table(rows, title, "scalar level"),
     ]
+    reached = sum(1 for t in swept(root) if t.name is not None and t is not root)
+    if reached > len(rows):
+        lines.append(f"... and {reached - len(rows)} more gradients, which were not compared")
     named = {t.name for t in topological_order([root])}
     unnamed = [node for node in backward_graph(root) if node.kind == "result" and node.name not in named]
     if unnamed:
-        lines += ["", "where", *(f"  {pretty(node.name)} = {node.formula}" for node in unnamed)]
+        shown = unnamed[:MOST_ROWS]
+        lines += ["", "where", *(f"  {pretty(node.name)} = {node.formula}" for node in shown)]
+        if len(unnamed) > len(shown):
+            lines.append(f"  ... and {len(unnamed) - len(shown)} more")
     return root, "\n".join(lines)
 
 

@@ -13,6 +13,7 @@ from typing import Any, overload
 import numpy as np
 
 from .errors import GradientError, ShapeError
+from .functions import stack
 from .modes import enable_grad
 from .ops import elementwise as e
 from .record import TensorLike, own, record
@@ -252,8 +253,6 @@ def jacobian(f: Callable[..., Any], argnums: int = 0) -> Callable[..., Tensor]:
             rows.append(gradients(y, x, gradient=unit.reshape(y.shape), create_graph=again, unused="zero"))
         if not rows:
             return Tensor(np.zeros(y.shape + x.shape, x.dtype))
-        from .functions import stack  # the same floor: functions do not know gradients
-
         return stack(rows).reshape(y.shape + x.shape)
 
     return run

@@ -143,8 +143,18 @@ class Methods(Operators):
         return self.reshape(tuple(n for a, n in enumerate(self.shape) if a not in gone))
 
     def dot(self, other: TensorLike) -> Self:
-        """The matrix product, as :func:`tinygrad_edu.dot`."""
-        return self @ other
+        """y = Σ_k a_..k b_..k..: the last axis of self with the second-last of the other, as ``numpy.dot``."""
+        right = operand(other, c.matmul, type(self))
+        if not self.ndim or not right.ndim:
+            return self * right
+        if right.ndim <= 2:
+            return self @ right
+        ours, theirs = c.ALPHABET[: self.ndim - 1], c.ALPHABET[self.ndim : self.ndim + right.ndim - 1]
+        summed = c.ALPHABET[self.ndim - 1]
+        if self.shape[-1] != right.shape[-2]:
+            return self @ right  # which says why not
+        equation = f"{ours}{summed},{theirs[:-1]}{summed}{theirs[-1]}->{ours}{theirs}"
+        return record(c.einsum, (self, right), {"equation": equation})
 
     def trace(self, offset: int = 0) -> Self:
         """y = Σ_i x_(i, i+offset) of a matrix."""

@@ -179,13 +179,11 @@ def seed_for(root: Tensor, gradient: TensorLike | None) -> Any:
             why = f"it was made by {root.op.name}, which has no derivative"
         else:
             order = topological_order([root])
-            stop = next(
-                (t for t in order if t.inputs and not t.op.differentiable and any(x._requires_grad for x in t.inputs)), None
-            )
+            after = [t for t in order if any(x._requires_grad for x in t.inputs)]  # where gradients stop
             leaves = ", ".join(t.name or f"of shape {t.shape}" for t in order if not t.inputs and t.dtype.kind == "f")
             why = f"no leaf that it was computed from has requires_grad=True (leaves: {leaves})"
-            if stop is not None:
-                why = f"it depends on them only through {stop.op.name}, which has no derivative"
+            if after:
+                why = f"it depends on what requires a gradient only through {after[0].op.name}, which has no derivative"
         raise GradientError(f"backward: {root._called()} has nothing to differentiate: {why}.")
     if gradient is None:
         if root.shape:

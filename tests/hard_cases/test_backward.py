@@ -17,13 +17,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from oracles import leaf
 
 import tinygrad_edu as tg
 from tinygrad_edu.modes import MODES
-
-
-def leaf(value: Any, name: str | None = None) -> tg.Tensor:
-    return tg.Tensor(np.asarray(value, dtype=float), requires_grad=True, name=name)
 
 
 @pytest.fixture

@@ -9,13 +9,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from oracles import leaf
 
 import tinygrad_edu as tg
-
-
-def leaf(value: Any, name: str | None = None) -> tg.Tensor:
-    return tg.Tensor(np.asarray(value, dtype=float), requires_grad=True, name=name)
-
 
 # ---- the user changes the ndarray that was passed in -------------------------------------------------------------
 

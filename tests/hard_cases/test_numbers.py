@@ -9,12 +9,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from oracles import leaf
 
 import tinygrad_edu as tg
-
-
-def leaf(value: Any, name: str | None = None, dtype: Any = float) -> tg.Tensor:
-    return tg.Tensor(np.asarray(value, dtype=dtype), requires_grad=True, name=name)
 
 
 def gradient(f: Callable[[tg.Tensor], tg.Tensor], value: Any, dtype: Any = float) -> Any:

@@ -15,7 +15,8 @@ from ..graphs.levels import unique_names, values_as_recorded
 from ..sweep import topological_order
 from ..tensor import Tensor
 
-SAMPLED = 64  # entries of a large tensor that are checked by finite differences
+SMALL = 256  # numbers up to which all entries of a tensor are checked by finite differences
+SAMPLED = 64  # entries of a larger one that are
 MOST_ROWS = 100  # gradients that are compared
 WORK = 400_000  # operations that finite differences may compute again
 SCALARS = 20_000  # recorded numbers up to which the scalar level is written out
@@ -69,12 +70,12 @@ def compare(
         by_scalars = {id(by_name[name]): others[name] for name in others if name in by_name}
     rng = np.random.default_rng(seed)
     letters = propagate(order)
-    sampled = max(1, WORK // (4 * len(order) * max(1, len(chosen))))
+    affordable = max(1, WORK // (4 * len(order) * max(1, len(chosen))))  # entries of each tensor
     rows = []
     for t, g in zip(chosen, gradients(root, chosen), strict=True):
         engine = g.numpy()
         other = by_scalars.get(id(t))
-        places = _places(t, rng, min(SAMPLED, sampled) if t.size > min(4 * SAMPLED, sampled) else t.size)
+        places = _places(t, rng, affordable)
         numeric = finite_differences(root, t, places)
         rows.append(
             Row(
@@ -105,11 +106,11 @@ def _by_scalars(root: Tensor, targets: Sequence[Tensor]) -> dict[int, Any]:
     return {id(t): g for t, g in zip(targets, found, strict=True)}
 
 
-def _places(t: Tensor, rng: np.random.Generator, count: int) -> list[tuple[int, ...]]:
-    """Which entries of a tensor are checked: all of them, or this many, chosen at random."""
-    if t.size <= count:
+def _places(t: Tensor, rng: np.random.Generator, affordable: int) -> list[tuple[int, ...]]:
+    """Which entries of a tensor are checked: all of a small one, of others some that are chosen at random."""
+    if t.size <= min(SMALL, affordable):
         return list(np.ndindex(*t.shape))
-    flat = np.sort(rng.choice(t.size, count, replace=False))
+    flat = np.sort(rng.choice(t.size, min(SAMPLED, affordable), replace=False))
     return [tuple(int(i) for i in np.unravel_index(k, t.shape)) for k in flat]
 
 

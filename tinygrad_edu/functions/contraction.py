@@ -41,14 +41,7 @@ def dot(a: TensorLike, b: TensorLike) -> Tensor:
     >>> tg.dot([1.0, 2.0], [3.0, 4.0])
     Tensor(11., op='matmul')
     """
-    a, b = as_tensor(a), as_tensor(b)
-    if not a.ndim or not b.ndim:
-        return a * b
-    if b.ndim <= 2:
-        return apply(c.matmul, a, b)
-    left, right = c.ALPHABET[: a.ndim - 1], c.ALPHABET[a.ndim : a.ndim + b.ndim - 1]
-    summed = c.ALPHABET[a.ndim - 1]
-    return einsum(f"{left}{summed},{right[:-1]}{summed}{right[-1]}->{left}{right}", a, b)
+    return as_tensor(a).dot(b)
 
 
 @implements(np.outer)

@@ -23,7 +23,7 @@ class Op:
     Parameters
     ----------
     name : str
-        The printing name, unique in the table.
+        The printing name.
     forward : callable
         The value, in NumPy: ``forward(*args, **params)``.
     rules : sequence of callables or None
@@ -34,7 +34,7 @@ class Op:
     notation : str, optional
         The operation in index notation, such as ``y_i = exp(x_i) / Σ_k exp(x_k)``.
     numpy : callable, optional
-        The NumPy function that means this op when it is called with a Tensor.
+        The NumPy function that means this op when it is called with a Tensor; for the ops of this library's table.
     """
 
     __slots__ = ("forward", "name", "notation", "numpy", "rules", "symbol")
