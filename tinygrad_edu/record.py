@@ -13,7 +13,7 @@ import numpy as np
 
 from . import explain
 from .errors import GradientError, ShapeError
-from .modes import MODES, is_recording, is_watching
+from .modes import MODES, Group, is_recording, is_watching, scopes
 from .ops import Op
 from .ops import elementwise as e
 from .readonly import immutable, read_only
@@ -43,6 +43,7 @@ class Record:
         "_data",
         "_requires_grad",
         "_retains_grad",
+        "_scope",
         "args",
         "dims",
         "grad",
@@ -55,6 +56,7 @@ class Record:
     _data: Any  # an ndarray; a NumPy scalar for shape (); a Python number for a literal in an expression
     _requires_grad: bool
     _retains_grad: bool
+    _scope: tuple[Group, ...]  # the groups that it was computed in; not set where there are none, and on leaves
     op: Any  # the Op that made it, None for a leaf
     inputs: tuple[Self, ...]
     args: tuple[Any, ...]  # the arrays of the inputs when it was computed
@@ -218,9 +220,12 @@ def record(op: Op, inputs: tuple[T, ...], params: Mapping[str, Any] = NO_PARAMS)
     t._requires_grad = requires_grad and op.differentiable
     t._retains_grad = False
     t.name = t.dims = t.grad = None
-    if modes and not is_recording():
-        t.inputs = t.args = ()
-        t._requires_grad = False
+    if modes:
+        if not is_recording():
+            t.inputs = t.args = ()
+            t._requires_grad = False
+        elif groups := scopes():
+            t._scope = groups
     return t
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from . import explain
+from .card import card
 from .errors import GradientError, ShapeError
 from .modes import MODES, enable_grad, is_watching
 from .ops import Op
@@ -124,6 +125,10 @@ class Tensor(Protocols):
         elif self._requires_grad:
             parts.append("requires_grad=True")
         return f"Tensor({', '.join(parts)})"
+
+    def _repr_html_(self) -> str:
+        """What Jupyter shows, beside the repr."""
+        return card(self)
 
     def __reduce__(self) -> Any:
         if self.inputs:
