@@ -97,7 +97,22 @@ def _explicit(equation: str, operands: list[Tensor]) -> str:
     if not arrow:  # NumPy's implicit output: the letters that occur once, in alphabetical order
         letters = "".join(terms)
         output = batch + "".join(sorted(x for x in set(letters) if letters.count(x) == 1 and x not in batch))
+    _check_sizes(equation, terms, operands)
     return ",".join(terms) + "->" + output.replace("...", batch)
+
+
+def _check_sizes(equation: str, terms: list[str], operands: list[Tensor]) -> None:
+    """Raise an error if one letter stands for two sizes. NumPy does not see all of that, and then reads other memory."""
+    sizes: dict[str, int] = {}
+    for i, (term, x) in enumerate(zip(terms, operands, strict=True)):
+        for axis, (letter, n) in enumerate(zip(term, x.shape, strict=True)):
+            first = x.shape[term.index(letter)]
+            before = sizes.setdefault(letter, n)
+            if n != first or (n != before and 1 not in (n, before)):  # an axis of size 1 is repeated to fit other operands
+                problem = f"{equation!r} does not fit operand no. {i}"
+                rule = f"its axis {axis} has size {n}, but {letter} is {first if n != first else before} before."
+                raise ShapeError(message("einsum", operands, problem, rule))
+            sizes[letter] = n if before == 1 else before
 
 
 @implements(np.sum)

@@ -7,7 +7,9 @@ from.
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Callable, Mapping, Sequence
+from functools import reduce
 from typing import Any, ClassVar
 
 import numpy as np
@@ -147,7 +149,8 @@ class Einsum(Joining):
         inputs, output = params["equation"].split("->")
         terms = inputs.split(",")
         others = [(term, arg) for j, (term, arg) in enumerate(zip(terms, args, strict=True)) if j != i]
-        known = set(output).union(*(term for term, _ in others))
+        repeating = {letter for term, arg in others for letter, n in zip(term, arg.shape, strict=True) if n != 1}
+        known = repeating.union(output)  # an axis of size 1 of another factor says nothing of this one
         target = ""
         for axis, letter in enumerate(terms[i]):
             if letter in target:
@@ -162,7 +165,26 @@ class Einsum(Joining):
 
     def expand(self, lift: Callable[..., Value], args: Sequence[Value], params: Mapping[str, Any]) -> Value:
         """Every product and every sum, in the order of the equation."""
-        return np.einsum(params["equation"], *args)
+        inputs, output = params["equation"].split("->")
+        terms = inputs.split(",")
+        pairs = [pair for term, x in zip(terms, args, strict=True) for pair in zip(term, x.shape, strict=True)]
+        sizes = dict(pairs) | {letter: n for letter, n in pairs if n != 1}  # an axis of size 1 is repeated to fit the others
+        summed = [letter for letter in sizes if letter not in output]
+        y = np.zeros([sizes[letter] for letter in output], object)
+        for place in np.ndindex(*y.shape):
+            index = dict(zip(output, place, strict=True))
+            products = []
+            for inner in np.ndindex(*[sizes[letter] for letter in summed]):
+                index.update(zip(summed, inner, strict=True))
+                places = [
+                    tuple(index[letter] if n > 1 else 0 for letter, n in zip(term, x.shape, strict=True))
+                    for term, x in zip(terms, args, strict=True)
+                ]
+                factors = [x[at] for x, at in zip(args, places, strict=True)]
+                products.append(reduce(operator.mul, factors))
+            if products:  # np.einsum would start with 0, and a sum of n products would have n sums
+                y[place] = reduce(operator.add, products)
+        return y
 
     def indices(self, shapes: Sequence[tuple[int, ...]], params: Mapping[str, Any]) -> str:
         """The equation itself."""

@@ -125,12 +125,12 @@ def _through_logits_target(g: Value, y: Value, u: Value, t: Value) -> Value:
 
 def _steps_bce(apply: Rule, p: Value, t: Value) -> Value:
     errors = -(t * apply(e.log, p) + (1 - t) * apply(e.log, 1 - p))
-    return np.sum(np.asarray(errors, object)) / np.size(errors)
+    return np.sum(errors) / np.size(errors)
 
 
 def _steps_bce_with_logits(apply: Rule, u: Value, t: Value) -> Value:
     errors = apply(e.softplus, u) - u * t
-    return np.sum(np.asarray(errors, object)) / np.size(errors)
+    return np.sum(errors) / np.size(errors)
 
 
 def _cross_entropy(z: Value, t: Value) -> Value:
@@ -155,7 +155,7 @@ def _through_classes(g: Value, y: Value, z: Value, t: Value) -> Value:
 def _steps_cross_entropy(apply: Rule, z: Value, t: Value) -> Value:
     log_p = _steps_log_softmax(apply, z, -1)
     chosen = t * log_p if np.ndim(t) == z.ndim else np.take_along_axis(log_p, t[..., None], -1)
-    return -np.sum(np.asarray(chosen, object)) * z.shape[-1] / z.size
+    return -np.sum(chosen) / (z.size // z.shape[-1])
 
 
 def _steps_softmax(apply: Rule, x: Value, axis: Axis) -> Value:
