@@ -39,11 +39,12 @@ def propagate(order: Sequence[Tensor]) -> dict[int, Dims]:
         elif not t.inputs:
             dims[id(t)] = (None,) * t.ndim
         else:
-            dims[id(t)] = _result(t, [dims[id(x)] for x in t.inputs])
+            dims[id(t)] = result_dims(t, [dims[id(x)] for x in t.inputs])
     return dims
 
 
-def _result(t: Tensor, given: list[Dims]) -> Dims:
+def result_dims(t: Tensor, given: Sequence[Dims]) -> Dims:
+    """The letters of a result, from those of its inputs."""
     op, params, shapes = t.op, t.params, [x.shape for x in t.inputs]
     unknown: Dims = (None,) * t.ndim
     if op is r.transpose:

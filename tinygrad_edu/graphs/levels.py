@@ -1,26 +1,25 @@
-"""From the record to the graph: the op level, the named level, and the graph of the gradients."""
+"""From the record to the graph: the op level and the named level."""
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..errors import GradientError
-from ..gradients import gradients
-from ..ops import elementwise
 from ..readonly import read_only
 from ..record import LITERALS
 from ..sweep import depending_on, topological_order
 from ..tensor import Tensor
 from . import dims as dimension
-from .formula import ATOM, COMPARE, FRACTION, Text, combine, literal
-from .names import Namer, gradient_name, pretty, pretty_gradient
-from .nodes import Edge, Graph, Node
+from .fold import groups_of, stands_for_leaf
+from .formula import ONE, Text, combine, literal, named_text
+from .names import Namer
+from .nodes import Block, Edge, Graph, Node
 from .scalar import scalar_graph
 
 PREFIXES = {"parameter": "p", "constant": "c"}  # of the names that unnamed nodes get; t for results
 MOST_USES = 200  # in one equation; a result of more is a node of its own, whatever its name
+LONG = 5_000  # tensors; the letters of a longer record are not worked out for a folded graph
 
 
 def graph(roots: Tensor | Sequence[Tensor], level: str = "named") -> Graph:
@@ -59,147 +58,198 @@ def graph(roots: Tensor | Sequence[Tensor], level: str = "named") -> Graph:
         return scalar_graph(ends)
     if level not in ("named", "op"):
         raise ValueError(f'graph: there is no level {level!r}.\n  Try: level="named", "op" or "scalar"')
-    return build(ends, level)
+    return read(ends, level).graph
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
-    """What a graph says of a tensor that the tensor does not say itself.
+class Use:
+    """A use of a node on its way into a result: through which operations, and by which argument of which tensor first."""
 
-    ``shown`` is how formulas write it, ``kind`` overrules what the record says, ``twin`` is the id of the tensor that it
-    is the gradient of.
+    source: int
+    symbols: tuple[str, ...]
+    origin: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A graph, and where each tensor of the record is in it. Keys are the tensors' ids.
+
+    Attributes
+    ----------
+    graph : Graph
+        What was read.
+    places : dict
+        The node of each tensor that is one, or is inside one.
+    texts : dict
+        How each tensor is written in formulas.
+    inside : dict
+        For each result that is no node, the uses of nodes in its expression.
+    edges : dict
+        The edge that starts with argument i of tensor t, by (id of t, i).
+    dims : dict
+        The letters of each tensor.
     """
 
-    name: str
-    shown: str = ""
-    kind: str = ""
-    twin: int = -1
+    graph: Graph
+    places: dict[int, int]
+    texts: dict[int, Text]
+    inside: dict[int, list[Use]]
+    edges: dict[tuple[int, int], Edge]
+    dims: dict[int, dimension.Dims]
 
 
-def build(ends: Sequence[Tensor], level: str, looks: Mapping[int, Look] | None = None, written_out: Container[int] = ()) -> Graph:
+def read(
+    ends: Sequence[Tensor],
+    level: str,
+    *,
+    apart: Container[int] = (),
+    blocks: Mapping[int, Block] | None = None,
+    loss: Tensor | None = None,
+    order: Sequence[Tensor] | None = None,
+) -> Reading:
     """The graph that ends in these tensors.
 
-    ``looks`` are by the tensors' ids; a result that is ``written_out`` never becomes a node for being used twice.
+    ``apart`` are results that are nodes whatever their name, ``blocks`` says which tensors are shown as one node, both by
+    the tensors' ids; ``loss`` is a root that is the loss even if it was not computed; ``order`` is the topological order,
+    where it is known.
     """
-    looks = looks or {}
-    order = topological_order(ends)
-    letters = dimension.propagate(order)
+    order = topological_order(ends) if order is None else order
+    letters = dimension.propagate(order) if not blocks or len(order) <= LONG else {}
     final = {id(t) for t in ends}
-    uses = _count_uses(order)
+    uses = count_uses(order)
     recorded = values_as_recorded(order)
-    names = {id(t): looks[id(t)].name if id(t) in looks else t.name for t in order}
-    namer = Namer({name for name in names.values() if name is not None})
+    groups = groups_of(order)
+    namer = Namer({t.name for t in order if t.name is not None})
+    reading = Reading(Graph(level, (), ()), {}, {}, {}, {}, letters)
+    places, texts, inside = reading.places, reading.texts, reading.inside
 
     nodes: list[Node] = []
-    places: dict[int, int] = {}  # tensor id -> node id
-    texts: dict[int, Text] = {}
-    loose: dict[int, list[Edge]] = {}  # the uses inside a result that is not a node of its own
-    for t in order:
-        if id(t) not in looks and _remembers(t):  # a leaf, with the value it had when it was used
+    for unit in _units(order, blocks) if blocks else order:
+        if isinstance(unit, list):
+            nodes.append(_block(unit, len(nodes), blocks or {}, reading, namer))
+            continue
+        t = unit
+        if stands_for_leaf(t):  # a leaf, with the value it had when it was used
             places[id(t)], texts[id(t)] = places[id(t.inputs[0])], texts[id(t.inputs[0])]
             continue
-        edges = _edges(t, places, loose)
+        used = _uses(t, places, inside)
         text = combine(t.op, [texts[id(x)] for x in t.inputs], [x.shape for x in t.inputs], t.params) if t.inputs else None
-        name, look = names[id(t)], looks.get(id(t))
-        shared = _stands(t, uses) and not (t.inputs and id(t) in written_out)
-        if not (level == "op" or name is not None or id(t) in final or shared or len(edges) > MOST_USES):
-            texts[id(t)] = text if text is not None else literal(t._data)
-            loose[id(t)] = edges
+        own = id(t) in final or id(t) in apart or level == "op" or stands(t, uses) or len(used) > MOST_USES
+        if not own:
+            texts[id(t)] = text if text is not None else _number_text(t, level)
+            inside[id(t)] = used
             continue
-        kind = look.kind if look is not None and look.kind else _kind(t, id(t) in final and len(ends) == 1, name)
-        own = namer.unique(name) if name is not None else namer.automatic(PREFIXES.get(kind, "t"))
+        kind = "loss" if t is loss else _kind(t, id(t) in final and len(ends) == 1)
+        if t.name is not None:
+            name = namer.unique(t.name)
+        else:
+            name = namer.automatic(PREFIXES.get(kind, "t")) if kind != "loss" or "L" in namer else namer.unique("L")
         place = places[id(t)] = len(nodes)
+        edges = tuple(Edge(use.source, place, i, use.symbols) for i, use in enumerate(used))
+        reading.edges.update({use.origin: edge for use, edge in zip(used, edges, strict=True)})
         nodes.append(
             Node(
                 id=place,
-                name=own,
+                name=name,
                 kind=kind,
                 op=t.op if t.inputs else None,
-                edges=tuple(Edge(e.source, place, i, e.symbols) for i, e in enumerate(edges)),
+                edges=edges,
                 formula=text.text if text is not None else "",
                 value=read_only(recorded.get(id(t), t._data)),
-                dims=letters[id(t)],
+                dims=letters.get(id(t), (None,) * t.ndim),
                 params=t.params,
-                automatic=name is None,
-                gradient_of=places.get(look.twin) if look is not None else None,
+                automatic=t.name is None,
+                grad=t.grad,
+                group=groups.get(id(t), ()),
             )
         )
-        if name is None and _is_number(t):
-            texts[id(t)] = literal(t._data)
-        elif look is not None and look.shown:
-            texts[id(t)] = Text(look.shown, FRACTION)
-        else:
-            texts[id(t)] = Text(pretty(own), ATOM if _is_word(own) else COMPARE)
-    return Graph(level, tuple(nodes), tuple(places[id(t)] for t in ends))
+        texts[id(t)] = _number_text(t, level) if t.name is None and is_number(t) else named_text(name)
+    graph = Graph(level, tuple(nodes), tuple(places[id(t)] for t in ends))
+    return Reading(graph, places, texts, inside, reading.edges, letters)
 
 
-def _edges(t: Tensor, places: Mapping[int, int], loose: Mapping[int, list[Edge]]) -> list[Edge]:
+def _number_text(t: Tensor, level: str) -> Text:
+    """A bare number; the seed of a recorded sweep is seen only where every operation is."""
+    seed = level == "named" and type(t._data) not in LITERALS and t._data == 1
+    return ONE if seed else literal(t._data)
+
+
+def _uses(t: Tensor, places: Mapping[int, int], inside: Mapping[int, list[Use]]) -> list[Use]:
     """The uses of nodes that a result was computed from, through results that are not nodes themselves."""
-    edges: list[Edge] = []
-    for position, x in enumerate(t.inputs):
+    uses: list[Use] = []
+    for i, x in enumerate(t.inputs):
         if id(x) in places:
-            edges.append(Edge(places[id(x)], -1, position, (t.op.symbol,)))
+            uses.append(Use(places[id(x)], (t.op.symbol,), (id(t), i)))
         else:
-            edges += [Edge(e.source, -1, position, _through(e.symbols, t.op.symbol)) for e in loose.get(id(x), ())]
-    return edges
+            uses += [Use(use.source, _through(use.symbols, t.op.symbol), use.origin) for use in inside.get(id(x), ())]
+    return uses
 
 
-def backward_graph(root: Tensor, wrt: Tensor | Sequence[Tensor] | None = None) -> Graph:
-    """The graph of the gradients: the backward pass recorded, with the forward values that it reuses.
+def _units(order: Sequence[Tensor], blocks: Mapping[int, Block]) -> Iterator[Tensor | list[Tensor]]:
+    """The tensors outside of blocks and the members of each block, each unit after those that it depends on."""
+    units: dict[int, list[Tensor]] = {}  # by the id of a block
+    unit_of: dict[int, list[Tensor]] = {}  # by the id of a member
+    for t in order:
+        block = blocks.get(id(t))
+        if block is not None:
+            unit_of[id(t)] = unit = units.setdefault(id(block), [])
+            unit.append(t)
 
-    Each named tensor that the root depends on has a node of kind ``gradient``; its formula is the rule that the sweep
-    applied. An edge from a gradient is the gradient flowing on; an edge from another node is a forward value reused.
-
-    Parameters
-    ----------
-    root : Tensor
-        A scalar result.
-    wrt : Tensor or sequence of Tensors, optional
-        The tensors whose gradients are wanted; by default every node of the named level that takes part.
-
-    Raises
-    ------
-    GradientError
-        If the root is not a scalar, or nothing that it was computed from requires a gradient.
-
-    Examples
-    --------
-    >>> import tinygrad_edu as tg
-    >>> x, w = tg.Tensor(3.0, name="x"), tg.Tensor(2.0, requires_grad=True, name="w")
-    >>> h = tg.tanh(x * w).named("h")
-    >>> L = (h * h).named("L")
-    >>> print(tg.backward_graph(L)["dL/dw"].formula)
-    ∂𝓛/∂h ∗ (1 − h ∗ h) ∗ x
-    """
-    if not isinstance(root, Tensor):
-        raise TypeError(f"backward_graph: the root is {type(root).__name__}, not a Tensor: {root!r:.80}")
-    if root.shape or not root.requires_grad:
-        why = f"its shape is {root.shape}" if root.shape else "nothing that it was computed from requires a gradient"
-        raise GradientError(f"backward_graph: {root._called()} has no gradients to draw: {why}.")
-    order = topological_order([root])
-    chosen = swept(root) if wrt is None else [wrt] if isinstance(wrt, Tensor) else list(wrt)
-    chosen = [t for t in chosen if t is not root]  # its gradient is where the sweep starts
-    forward_names = unique_names(order)
-    namer = Namer(set(forward_names.values()))
-    for t in chosen:
-        forward_names.setdefault(id(t), namer.automatic("t" if t.inputs else "p"))
-    forward_names.setdefault(id(root), "L")
-    seed = Tensor(root.dtype.type(1))
-    found = gradients(root, chosen, gradient=seed, create_graph=True)
-    looks = {key: Look(name) for key, name in forward_names.items()}
-    root_name = forward_names[id(root)]
-    looks[id(root)] = Look(root_name, kind="loss")
-    for t, g in [*zip(chosen, found, strict=True), (root, seed)]:
-        name = forward_names[id(t)]
-        shown = "1" if g is seed else pretty_gradient(root_name, name)
-        looks[id(g)] = Look(gradient_name(root_name, name), shown, "gradient", id(t))
-    forward = {id(t) for t in order}
-    recorded = {id(t) for t in topological_order([seed, *found])} - forward
-    return build([root, seed, *found], "named", looks, recorded)
+    done: set[int] = set()  # the ids of units, and of tensors outside of them
+    for first in order:
+        stack = [first]
+        waiting: dict[int, Iterator[Tensor]] = {}  # the inputs of a unit that were not looked at yet
+        while stack:
+            t = stack[-1]
+            unit = unit_of.get(id(t)) or [t]
+            key = id(unit) if id(t) in unit_of else id(t)
+            if key not in waiting:
+                if key in done:
+                    stack.pop()
+                    continue
+                done.add(key)
+                waiting[key] = _outer_inputs(unit)
+            x = next(waiting[key], None)
+            if x is not None:
+                stack.append(x)
+                continue
+            stack.pop()
+            yield unit if id(t) in unit_of else t
 
 
-def swept(root: Tensor) -> list[Tensor]:
-    """The tensors of the named level that the sweep from this root gives a gradient, in the order of the sweep.
+def _outer_inputs(unit: Sequence[Tensor]) -> Iterator[Tensor]:
+    inner = {id(t) for t in unit}
+    return (x for t in unit for x in t.inputs if id(x) not in inner)
+
+
+def _block(unit: Sequence[Tensor], place: int, blocks: Mapping[int, Block], reading: Reading, namer: Namer) -> Node:
+    """The node of a block: an edge from each node that it uses, the value of its last result."""
+    block = blocks[id(unit[0])]
+    name = namer.unique(block.name)
+    outer = list(_outer_inputs(unit))
+    inside = [use.source for x in outer for use in reading.inside.get(id(x), ())]  # of equations that are no nodes
+    sources = dict.fromkeys([reading.places[id(x)] for x in outer if id(x) in reading.places] + inside)
+    last, text = unit[-1], named_text(name)
+    for t in unit:
+        reading.places[id(t)] = place
+        reading.texts[id(t)] = text if t.name is None else named_text(t.name)
+    edges = tuple(Edge(source, place, i, ()) for i, source in enumerate(sources))
+    return Node(
+        id=place,
+        name=name,
+        kind="block",
+        op=last.op,
+        edges=edges,
+        formula=", ".join(f"{op} ×{n}" if n > 1 else op for op, n in block.operations.items()),
+        value=read_only(last._data),
+        dims=reading.dims.get(id(last), (None,) * last.ndim),
+        automatic=True,
+        block=block,
+    )
+
+
+def swept(root: Tensor, level: str = "named") -> list[Tensor]:
+    """The tensors of a level that the sweep from this root gives a gradient, in the order of the sweep.
 
     Examples
     --------
@@ -210,15 +260,15 @@ def swept(root: Tensor) -> list[Tensor]:
     """
     order = topological_order([root])
     active = depending_on(order, [t for t in order if not t.inputs and t._requires_grad])
-    uses = _count_uses(order)
-    stands = [t for t in order if t is root or t.name is not None or _stands(t, uses)]
-    return [t for t in reversed(stands) if id(t) in active]
+    uses = count_uses(order)
+    own = [t for t in order if level == "op" or t is root or stands(t, uses)]
+    return [t for t in reversed(own) if id(t) in active]
 
 
 def unique_names(order: Sequence[Tensor]) -> dict[int, str]:
     """The names of the named tensors, by id: a name that comes again gets a number, h, h#2, h#3, in forward order."""
     namer = Namer({t.name for t in order if t.name is not None})
-    return {id(t): namer.unique(t.name) for t in order if t.name is not None and not _remembers(t)}
+    return {id(t): namer.unique(t.name) for t in order if t.name is not None and not stands_for_leaf(t)}
 
 
 def values_as_recorded(order: Sequence[Tensor]) -> dict[int, Any]:
@@ -226,12 +276,8 @@ def values_as_recorded(order: Sequence[Tensor]) -> dict[int, Any]:
     return {id(x): arg for t in reversed(order) for x, arg in zip(t.inputs, t.args, strict=True)}
 
 
-def _remembers(t: Tensor) -> bool:
-    """Whether a node only stands for a leaf with the value it had before it was given new numbers."""
-    return bool(t.inputs) and t.op is elementwise.identity and not t.inputs[0].inputs and t.name == t.inputs[0].name
-
-
-def _count_uses(order: Sequence[Tensor]) -> dict[int, int]:
+def count_uses(order: Sequence[Tensor]) -> dict[int, int]:
+    """How often each tensor is an input, by id."""
     uses: dict[int, int] = {}
     for t in order:
         for x in t.inputs:
@@ -239,29 +285,25 @@ def _count_uses(order: Sequence[Tensor]) -> dict[int, int]:
     return uses
 
 
-def _is_number(t: Tensor) -> bool:
+def is_number(t: Tensor) -> bool:
     """A bare number in an expression, such as the 2 in 2 * x: it is written, not drawn."""
     return not t.inputs and not t.shape and not t._requires_grad
 
 
-def _stands(t: Tensor, uses: Mapping[int, int]) -> bool:
-    """Whether a tensor without a name is a node of the named level all the same."""
-    return uses.get(id(t), 0) > 1 if t.inputs else not _is_number(t)
-
-
-def _is_word(name: str) -> bool:
-    return name.replace("#", "").isidentifier()
+def stands(t: Tensor, uses: Mapping[int, int]) -> bool:
+    """Whether a tensor is a node of the named level: it has a name, is used more than once, or was given."""
+    return t.name is not None or (uses.get(id(t), 0) > 1 if t.inputs else not is_number(t))
 
 
 def _through(symbols: tuple[str, ...], symbol: str) -> tuple[str, ...]:
     return (*symbols, symbol) if len(symbols) < 8 else (*symbols[:8], "…")
 
 
-def _kind(t: Tensor, last: bool, name: str | None) -> str:
+def _kind(t: Tensor, last: bool) -> str:
     if last and t.inputs and not t.shape:
         return "loss"
     if t.inputs:
         return "result"
     if t._requires_grad:
         return "parameter"
-    return "input" if name is not None and type(t._data) not in LITERALS else "constant"
+    return "input" if t.name is not None and type(t._data) not in LITERALS else "constant"

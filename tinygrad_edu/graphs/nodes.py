@@ -7,14 +7,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..ops import Op
+from ..visible import visible
+
+if TYPE_CHECKING:
+    from ..tensor import Tensor
+
+LONGEST_NAME = 60  # in a list of equations
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +37,59 @@ class Edge:
 
 
 @dataclass(frozen=True, slots=True)
+class Contribution:
+    """What one use of a value adds to its gradient: ``ȳ ∂y/∂x`` for the use of x in y.
+
+    Attributes
+    ----------
+    use : Edge
+        The use: an edge of the forward graph, from x to y.
+    sources : tuple of int
+        The gradients that it is made of: that of y.
+    rule : str
+        What is done to the incoming gradient: ``· (W⁽²⁾)ᵀ``, ``∗ h ∗ (1 − h)``, ``Σ over N``.
+    formula : str
+        The whole contribution, in names.
+    value : ndarray or None
+        Its numbers, read-only; None in a folded graph.
+    reused : tuple of int
+        The nodes of the forward pass whose values it uses.
+    derivative : str
+        ``∂y/∂x`` in names, where x and y are single numbers: ``x``, ``1 − h ∗ h``; else empty.
+    local : float or None
+        ``∂y/∂x`` as a number, where x and y are single numbers.
+    """
+
+    use: Edge
+    sources: tuple[int, ...]
+    rule: str
+    formula: str
+    value: Any = field(repr=False, compare=False)
+    reused: tuple[int, ...] = ()
+    derivative: str = ""
+    local: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Several operations that are shown as one node.
+
+    Attributes
+    ----------
+    name : str
+        The scope's name, or what was made up for it.
+    operations : mapping
+        How often each op occurs inside, by name.
+    parameters : int
+        How many numbers its own parameters hold.
+    """
+
+    name: str
+    operations: Mapping[str, int]
+    parameters: int
+
+
+@dataclass(frozen=True, slots=True)
 class Node:
     """One value of the graph.
 
@@ -42,19 +101,27 @@ class Node:
         The user's name, or one that was made for it.
     kind : str
         ``input`` (given, named), ``parameter`` (given, requires a gradient), ``constant`` (given, unnamed), ``result``,
-        ``loss`` (a scalar root), or ``gradient``.
+        ``loss`` (a scalar root), ``gradient``, or ``block`` (several operations in one node).
     op : Op or None
         What computed it last; None for a value that was given.
     edges : tuple of Edge
         The uses that it was computed from, in order and with multiplicity.
     formula : str
         Its equation's right-hand side, in the names of its inputs; empty for a given value.
-    value : ndarray
-        The numbers, read-only.
+    value : ndarray or None
+        The numbers, read-only; None for the gradients of a folded graph, which were not computed.
     dims : tuple
         A letter, or None, for each axis.
     gradient_of : int or None
         For a gradient, the node that it is the gradient of.
+    contributions : tuple of Contribution
+        For a gradient, what it is the sum of, in the order of the sweep: one for each use.
+    grad : ndarray or None
+        What ``backward()`` has left in ``.grad``.
+    group : tuple of (str, int)
+        The scopes that it was computed in, the outermost first: each a name, and a number that tells entries apart.
+    block : Block or None
+        For a block, what is inside.
     """
 
     id: int
@@ -68,6 +135,10 @@ class Node:
     params: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
     automatic: bool = False
     gradient_of: int | None = None
+    contributions: tuple[Contribution, ...] = ()
+    grad: Any = field(default=None, repr=False, compare=False)
+    group: tuple[tuple[str, int], ...] = ()
+    block: Block | None = None
 
     @property
     def inputs(self) -> tuple[int, ...]:
@@ -96,13 +167,37 @@ class Graph:
         return {node.name: node for node in self.nodes}
 
     @cached_property
+    def _uses(self) -> dict[int, tuple[Edge, ...]]:
+        found: dict[int, list[Edge]] = {}
+        for edge in self.edges:
+            found.setdefault(edge.source, []).append(edge)
+        return {source: tuple(uses) for source, uses in found.items()}
+
+    @cached_property
     def edges(self) -> tuple[Edge, ...]:
         """Every use of a value, in the order of the nodes."""
         return tuple(edge for node in self.nodes for edge in node.edges)
 
     def uses(self, node: Node) -> tuple[Edge, ...]:
         """The edges that leave a node: where its value is used."""
-        return tuple(edge for edge in self.edges if edge.source == node.id)
+        return self._uses.get(node.id, ())
+
+    def count_paths(self, top: Node | str | Tensor, bottom: Node | str | Tensor) -> int:
+        """The number of paths from a node down to another: how many products the chain rule adds up between them.
+
+        Nodes can be given as themselves, by name, or as the Tensors of those names. Only what carries a derivative counts.
+
+        Examples
+        --------
+        >>> import tinygrad_edu as tg
+        >>> x = tg.Tensor(3.0, name="x")
+        >>> L = (x * x).named("L")
+        >>> tg.graph(L).count_paths(L, x)
+        2
+        """
+        from .paths import paths_between  # it reads graphs, and cannot be imported before they are defined
+
+        return paths_between(self, top, bottom).paths
 
     def __getitem__(self, name: str) -> Node:
         try:
@@ -121,8 +216,21 @@ class Graph:
         return len(self.nodes)
 
     def __str__(self) -> str:
-        width = max((len(node.name) for node in self.nodes), default=0)
-        return "\n".join(f"{node.name:<{width}}  {_equation(node)}" for node in self.nodes)
+        names = [visible(node.name) for node in self.nodes]
+        names = [name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…" for name in names]
+        width = max(map(len, names), default=0)
+        return "\n".join(f"{name:<{width}}  {_equation(node)}" for name, node in zip(names, self.nodes, strict=True))
+
+    def _repr_mimebundle_(
+        self, include: Iterable[str] | None = None, exclude: Iterable[str] | None = None, **options: Any
+    ) -> dict[str, bytes | str]:
+        """What Jupyter shows: the picture and the equations, or else what is missing and the equations."""
+        # The only look upward: pictures are loaded when one is to be seen.
+        from ..drawing import picture_of
+        from ..drawing.picture import mimebundle
+
+        equations = str(self)
+        return mimebundle(lambda *asked: picture_of(self).images(*asked), equations, equations, include, exclude)
 
     def __repr__(self) -> str:
         return f"<Graph, level {self.level}: {len(self.nodes)} nodes, {len(self.edges)} edges>"

@@ -6,17 +6,17 @@ a node per product and per sum. The same computation as an engine for scalars wo
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import Any
 
 import numpy as np
 
+from ..modes import Group
 from ..ops import Elementwise, Op
 from ..ops import elementwise as e
 from ..sweep import topological_order
 from ..tensor import Tensor
-from .formula import ATOM, Text, combine, literal
-from .names import pretty
+from .formula import Text, combine, literal, named_text
 from .nodes import Edge, Graph, Node
 
 
@@ -65,6 +65,8 @@ class Sheet:
         self.values: list[Any] = []
         self.names: list[str | None] = []
         self.kinds: list[str] = []
+        self.scopes: list[tuple[Group, ...]] = []
+        self.scope: tuple[Group, ...] = ()  # that is written in
 
     def add(self, op: Op | None, inputs: tuple[int, ...], value: Any, params: Any, kind: str, name: str | None = None) -> Number:
         """A new node."""
@@ -74,6 +76,7 @@ class Sheet:
         self.values.append(value)
         self.names.append(name)
         self.kinds.append(kind)
+        self.scopes.append(self.scope)
         return Number(self, len(self.values) - 1, value)
 
     def lift(self, op: Op, numbers: Sequence[Any], params: Any) -> Number:
@@ -99,17 +102,29 @@ def local_derivative(op: Op, i: int, y: Any, values: Sequence[Any], params: Any)
     return op.vjp(0, one, y, (np.array(values),), params)[i]
 
 
-def write_sheet(ends: Sequence[Tensor]) -> tuple[Sheet, dict[int, Any]]:
-    """Every tensor of the record as an array of numbers, by id, and the sheet that they are written on."""
+def write_sheet(ends: Sequence[Tensor], given: Container[int] = ()) -> tuple[Sheet, dict[int, Any]]:
+    """Every tensor of the record as an array of numbers, by id, and the sheet that they are written on.
+
+    ``given`` are the ids of tensors that are taken as they are: what they were computed from is not written.
+    """
     sheet = Sheet()
     arrays: dict[int, Any] = {}
-    order = topological_order(ends)
-    recorded = {id(x): arg for t in reversed(order) for x, arg in zip(t.inputs, t.args, strict=True)}
+    order = _up_to(ends, given)
+    computed = [t for t in order if id(t) not in given]
+    recorded = {id(x): arg for t in reversed(computed) for x, arg in zip(t.inputs, t.args, strict=True)}
     for t in order:
+        sheet.scope = getattr(t, "_scope", ())
         data = np.asarray(recorded.get(id(t), t._data))
-        if data.dtype.kind != "f" or (t.inputs and not t.op.differentiable):
+        is_given = not t.inputs or id(t) in given
+        if data.dtype.kind != "f" or not (is_given or t.op.differentiable):
             arrays[id(t)] = data  # conditions and indices: they are not differentiated
-        elif not t.inputs:
+            continue
+        if not is_given and all(arrays[id(x)].dtype != object for x in t.inputs):
+            is_given = True  # made of conditions and indices alone, such as a mask of zeros and ones: data as well
+        if not data.size:
+            arrays[id(t)] = np.empty(data.shape, object)
+            continue
+        if is_given:
             kind = "parameter" if t._requires_grad else "input" if t.name is not None else "constant"
             arrays[id(t)] = cells = np.empty(data.shape, object)
             for place in np.ndindex(*data.shape):
@@ -123,8 +138,9 @@ def write_sheet(ends: Sequence[Tensor]) -> tuple[Sheet, dict[int, Any]]:
             ]
             try:
                 numbers = t.op.expand(sheet.lift, args, t.params)
-            except (TypeError, ValueError, AttributeError) as error:
-                raise TypeError(f"graph: {t.op.name} cannot be expanded to scalars: {error}") from error
+            except Exception as error:  # the op may be the user's, and raise anything
+                problem = f"{t.op.name} cannot be expanded to scalars: {error}"
+                raise TypeError(f'graph: {problem}\n  Try: level="op"') from error
             result: Any = np.empty(data.shape, object)
             for i, x in enumerate(np.asarray(numbers, object).flat):
                 result.flat[i] = x.item() if isinstance(x, np.ndarray) else x  # NumPy may wrap a single object
@@ -136,8 +152,22 @@ def write_sheet(ends: Sequence[Tensor]) -> tuple[Sheet, dict[int, Any]]:
     return sheet, arrays
 
 
+def _up_to(ends: Sequence[Tensor], given: Container[int]) -> list[Tensor]:
+    """The ancestors of the ends in topological order, without those that are only ancestors of given tensors."""
+    order = topological_order(ends)
+    if not given:
+        return order
+    needed = {id(t) for t in ends}
+    for t in reversed(order):
+        if id(t) in needed and id(t) not in given:
+            needed.update(id(x) for x in t.inputs)
+    return [t for t in order if id(t) in needed]
+
+
 def _frozen(sheet: Sheet, leaf: Tensor, arg: Any, arrays: dict[int, Any]) -> Any:
     """The numbers that a leaf had when it was used: each still depends, one to one, on the leaf."""
+    if arrays[id(leaf)].dtype != object:
+        return np.asarray(arg)
     numbers = np.empty(np.shape(arg), object)
     for place in np.ndindex(*numbers.shape):
         source = arrays[id(leaf)][place]
@@ -176,7 +206,7 @@ def scalar_graph(ends: Sequence[Tensor]) -> Graph:
             )
         )
         is_number = op is None and name is None
-        texts.append(literal(sheet.values[i]) if is_number else Text(pretty(nodes[-1].name), ATOM))
+        texts.append(literal(sheet.values[i]) if is_number else named_text(nodes[-1].name))
     return Graph("scalar", tuple(nodes), tuple(roots))
 
 
@@ -204,7 +234,9 @@ def scalar_gradients(root: Tensor, targets: Tensor | Sequence[Tensor]) -> list[n
     for i, inputs in enumerate(sheet.inputs):
         active[i] = active[i] or any(active[j] for j in inputs)
     adjoints: list[Any] = [0.0] * len(sheet.values)
-    adjoints[arrays[id(root)][()].id] = 1.0
+    end = arrays[id(root)][()]
+    if isinstance(end, Number):  # the sum of nothing is none
+        adjoints[end.id] = 1.0
     for i in range(len(sheet.values) - 1, -1, -1):
         op, inputs = sheet.ops[i], sheet.inputs[i]
         if op is None or not active[i]:
