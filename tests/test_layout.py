@@ -88,6 +88,14 @@ def chain(name="chain", **options):
     return picture
 
 
+def ids(svg):
+    """The ids in an SVG, and what it refers to by id."""
+    attributes = [(name.partition("}")[2] or name, text) for e in ET.fromstring(svg).iter() for name, text in e.attrib.items()]
+    links = [text[1:] for name, text in attributes if name == "href" and text.startswith("#")]
+    paints = [text[5:-1] for name, text in attributes if name in ("fill", "clip-path") and text.startswith("url(#")]
+    return [text for name, text in attributes if name == "id"], [*links, *paints]
+
+
 def texts(svg):
     """What the SVG shows, in order. Graphviz writes the second of two spaces as one that does not collapse."""
     return [(text.text or "").replace("\xa0", " ") for text in ET.fromstring(svg).iter(f"{SVG}text")]
@@ -116,6 +124,51 @@ def test_the_same_text_gives_the_same_bytes(machine, format):
     assert drawn == layout(DOT, format)
     assert not re.search(rb"[Gg]enerated|Pages:", drawn)
     assert set(re.findall(rb"CreationDate \(D:(\d+)", drawn)) == ({b"20000101000000"} if format == "pdf" else set())
+
+
+@pytest.mark.dot
+def test_ids_are_those_of_one_figure(machine):
+    """Also where names, links and titles look like ids of Graphviz, and where a colour or a link refers to one."""
+    picture = Picture("graph0")
+    with picture.subgraph(name="cluster_node1") as cluster:
+        cluster.attr(label="clust1", style="filled", fillcolor="red:blue", tooltip="url(#l_0)")
+        cluster.node(
+            "node1", label=escape(' id="node1" > <g id="node1">'), tooltip=' id="node1" href="#node1" url(#l_0)', URL="#graph0"
+        )
+    picture.node("edge1", label=escape("<id='edge1'>"), style="radial", fillcolor="red:blue", URL="#elsewhere")
+    picture.node("--> <g id='graph0'>", label="", id="chosen", comment="node1")
+    picture.edge("node1", "edge1", label="#node1", URL="#node1")
+    other = picture.copy()
+    other.edge("edge1", "node1")
+    ours, theirs = (layout(p.source, "svg") for p in (picture, other))
+    (made, referred), (made_too, referred_too) = ids(ours), ids(theirs)
+    assert len(made) == len(set(made)) > 10
+    assert set(made) & set(made_too) == {"chosen"}  # by the user, who may refer to it
+    assert {i.split("_")[0] for i in {*made} - {"chosen"}} == {made[0].split("_")[0]}
+    for found, references in ((made, referred), (made_too, referred_too)):
+        assert set(references) - set(found) == {"elsewhere"}
+        assert len(set(references)) >= 4, references
+    assert layout(picture.source, "svg") == ours
+    assert made == ids(layout(picture.source, "svg"))[0]
+    assert {re.sub("^g[0-9a-f]{8}_", "", i) for i in made} >= {"graph0", "clust1", "node1", "edge1", "a_node1", "chosen"}
+    words = {"clust1", ' id="node1" > <g id="node1">', "<id='edge1'>", "#node1"}
+    assert words <= set(texts(ours))
+    titles = [text for e in ET.fromstring(ours).iter() for name, text in e.attrib.items() if name.endswith("}title")]
+    assert ' id="node1" href="#node1" url(#l_0)' in [t.replace("\xa0", " ") for t in titles]
+
+
+@pytest.mark.dot
+def test_letters_of_another_renderer_are_those_of_one_figure(program):
+    """Cairo draws each letter once, and refers to it: with shared ids a figure would show the letters of another."""
+    (made, referred), (made_too, _) = (ids(Picture(body=[f"\t{name}\n"]).pipe("svg", renderer="cairo")) for name in ("ab", "cd"))
+    assert made
+    assert not set(made) & set(made_too)
+    assert set(referred) <= set(made)
+
+
+@pytest.mark.dot
+def test_a_node_without_a_label_shows_its_name(machine):
+    assert texts(layout('digraph { a; b [label="x"]; c [label=""] }', "svg")) == ["a", "x"]
 
 
 @pytest.mark.dot
@@ -612,7 +665,8 @@ def both(**options):
 
 
 def without_comments(svg):
-    return re.sub(rb"<!--((?!-->).)*-->\s*(?=<!--|<svg)", b"", svg, flags=re.DOTALL)
+    """What two layouts of one text have in common: not the comments on top, nor our prefix of the ids."""
+    return re.sub(rb"<!--((?!-->).)*-->\s*(?=<!--|<svg)|\bg[0-9a-f]{8}_", b"", svg, flags=re.DOTALL)
 
 
 @pytest.mark.dot
@@ -788,7 +842,7 @@ def test_the_repr_is_the_same_in_every_run():
 def test_jupyter_shows_the_picture(machine):
     picture = chain()
     bundle = picture._repr_mimebundle_()
-    assert list(bundle) == ["image/svg+xml"]
+    assert set(bundle) == {"image/svg+xml", "text/plain"}
     assert texts(bundle["image/svg+xml"].encode()) == ["x", "y", "tanh"]
     assert picture._repr_image_svg_xml() == bundle["image/svg+xml"]
     assert picture._repr_mimebundle_(include=["image/png"])["image/png"].startswith(MAGIC["png"])

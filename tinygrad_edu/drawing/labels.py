@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-import unicodedata
+import re
+
+from ..visible import visible
 
 LIMIT = 60
 
@@ -11,9 +13,9 @@ LIMIT = 60
 # hold when labels are joined. The backslash is doubled: as an entity it would become an escape again.
 _ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "\\": "\\\\"})
 
-_REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
-_SIGNS = {"\n": "↵", "\t": "⇥"}  # unlike the pictures of control characters (␊, ␉), these are in most fonts
-_DIRECTIONS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")  # they would reorder the text around them
+# Inside <...> only \N, \G and the like are replaced, after the entities, and cannot be escaped: they are kept apart.
+_OBJECT = re.compile(r"\\(?=[NGETHL])")
+_HTML = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;", "[": "&#91;", "]": "&#93;"})
 
 
 def escape(text: str, limit: int = LIMIT) -> str:
@@ -43,13 +45,18 @@ def escape(text: str, limit: int = LIMIT) -> str:
     """
     if len(text) > limit:
         text = text[: max(limit - 1, 0)] + "…"
-    return "".join(map(_visible, text)).translate(_ENTITIES)
+    return visible(text).translate(_ENTITIES)
 
 
-def _visible(character: str) -> str:
-    """The character, or a sign for one that is invisible or may not be in an XML file."""
-    # Not all of category C: an emoji that is newer than this Python is Cn, and no control character.
-    hidden = unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") or character in _DIRECTIONS
-    if hidden or ord(character) & 0xFFFE == 0xFFFE:
-        return _SIGNS.get(character, _REPLACEMENT)
-    return character
+def html(text: str, limit: int = LIMIT) -> str:
+    """The same for a place inside an HTML-like label, such as a cell of a table.
+
+    Examples
+    --------
+    >>> html('<b> & "c"')
+    '&lt;b&gt; &amp; &quot;c&quot;'
+    """
+    if len(text) > limit:
+        text = text[: max(limit - 1, 0)] + "…"
+    shown = _OBJECT.sub("\\\\\N{ZERO WIDTH SPACE}", visible(text)).translate(_HTML)
+    return shown or " "  # Graphviz refuses an empty <B></B>

@@ -7,6 +7,7 @@ the pygraphviz wheel brings along, which has no program and is therefore run in 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import re
 import signal
@@ -33,12 +34,14 @@ import sys
 folder, task, *options = sys.argv[1:]
 sys.path.append(folder)
 try:
-    from pygraphviz import AGraph
+    import pygraphviz
 except ImportError as error:
     print(error, file=sys.stderr)
     sys.exit({_CANNOT_LOAD})
 try:
-    graph = AGraph(filename=sys.stdin.buffer)
+    if task == "draw":  # a node without a label shows its name, as with the program, which sets this before it reads
+        pygraphviz.graphviz.agattr(None, pygraphviz.graphviz.AGNODE, b"label", b"\\\\N")
+    graph = pygraphviz.AGraph(filename=sys.stdin.buffer)
     if task == "draw":
         result = graph.draw(format=options[0], prog=options[1])
     else:
@@ -108,7 +111,8 @@ def run_layout(
     """Draw in any format that Graphviz knows; ``folder`` is where relative paths of image files begin."""
     program = find_program("dot")
     commands = [[program, f"-K{engine}", f"-T{format}"]] if program else []
-    return _stable(_first_that_starts([*commands, *_embedded("draw", format, engine)], dot, timeout, folder), format)
+    drawn = _stable(_first_that_starts([*commands, *_embedded("draw", format, engine)], dot, timeout, folder), format)
+    return _own_ids(drawn, dot, format, engine) if format.startswith("svg") else drawn
 
 
 def run_unflatten(dot: bytes, options: Sequence[str], *, timeout: float | None = TIMEOUT) -> bytes:
@@ -232,3 +236,25 @@ def _stable(drawn: bytes, format: str) -> bytes:
     if kind == "pdf":  # as many digits as before: a PDF is full of offsets
         return re.sub(rb"(/(?:Creation|Mod)Date \(D:)\d{14}", rb"\g<1>20000101000000", drawn)
     return drawn
+
+
+_TAG = re.compile(rb'<!--.*?-->|<\w(?:[^<>"]++|"[^"]*+")*+>', re.DOTALL)
+_MADE = rb"(?:a_)?(?:graph|node|edge|clust)\d+[^\")]*|[lr]_\d+"  # not what a user has chosen with the attribute id
+_PLACES = rb'\s(?:id="|(?:xlink:)?href="#|(?:fill|stroke|style|clip-path|mask|filter)="[^"]*?url\(#)'
+
+
+def _own_ids(svg: bytes, dot: bytes, format: str, engine: str) -> bytes:
+    """The SVG with a prefix to every id that Graphviz made, and where it is referred to: g1a2b3c4d_node1.
+
+    Graphviz numbers the parts of every picture from 1 on, so that two pictures in one page would share their ids. The
+    prefix is made of the DOT text: the same picture keeps its ids, another one has others.
+    """
+    prefix = b"g%s_" % hashlib.sha256(engine.encode() + b"\n" + dot).hexdigest()[:8].encode()
+    made = rb'[^")]+' if "cairo" in format else _MADE  # cairo knows of no ids but its own
+    ids = {i for tag in _TAG.finditer(svg) for i in re.findall(rb'\sid="(%s)"' % made, tag[0])}
+    place = re.compile(rb'(%s)([^")]+)(?=[")])' % _PLACES)
+
+    def renamed(found: re.Match[bytes]) -> bytes:
+        return found[1] + prefix + found[2] if found[2] in ids else found[0]
+
+    return _TAG.sub(lambda tag: tag[0] if tag[0].startswith(b"<!--") else place.sub(renamed, tag[0]), svg)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +19,7 @@ else:
 
 SUFFIXES = {".svg": "svg", ".png": "png", ".pdf": "pdf", ".dot": "dot", ".gv": "dot"}
 
-_SHOWN_LINES = 200  # of the DOT text, in Jupyter
+_SHOWN_LINES = 202  # of a text, in Jupyter
 
 
 class Drawable(Base):
@@ -71,17 +71,16 @@ class Drawable(Base):
             raise NoGraphvizError(f"{error}; the DOT text is in {text}") from None
         return write_file(path, drawn)
 
+    def images(self, include: Container[str] | None, exclude: Container[str]) -> dict[str, bytes | str]:
+        """The picture by MIME type, as ``graphviz.Digraph`` gives it to Jupyter."""
+        drawn: dict[str, bytes | str] = super()._repr_mimebundle_(include, exclude)
+        return drawn
+
     def _repr_mimebundle_(
         self, include: Iterable[str] | None = None, exclude: Iterable[str] | None = None, **options: Any
     ) -> dict[str, bytes | str]:
-        """What Jupyter shows: the picture, or else what is missing and the text."""
-        try:
-            bundle: dict[str, bytes | str] = super()._repr_mimebundle_(include, exclude, **options)
-        except (NoGraphvizError, LayoutError) as error:
-            lines = self.source.splitlines()
-            more = [f"... and {len(lines) - _SHOWN_LINES} more lines"] if len(lines) > _SHOWN_LINES else []
-            return {"text/plain": "\n".join([str(error), "", *lines[:_SHOWN_LINES], *more])}
-        return bundle
+        """What Jupyter shows: the picture and its repr, or else what is missing and the DOT text."""
+        return mimebundle(self.images, repr(self), self.source, include, exclude)
 
     def _pipe_lines(
         self,
@@ -147,6 +146,46 @@ class Drawable(Base):
         options += ["-f"] if fanout else []
         options += [] if chain is None else ["-c", str(chain)]
         return run_unflatten(source.encode(encoding), options).decode(encoding)
+
+
+def mimebundle(
+    images: Callable[[Container[str] | None, Container[str]], dict[str, bytes | str]],
+    text: str,
+    instead: str,
+    include: Iterable[str] | None = None,
+    exclude: Iterable[str] | None = None,
+) -> dict[str, bytes | str]:
+    """A picture by its MIME type, and a text beside it for what shows no pictures.
+
+    Parameters
+    ----------
+    images : callable
+        Draws what is to be included, given ``include`` and ``exclude``, such as ``picture.images``.
+    text : str
+        The text beside the picture.
+    instead : str
+        The text that is shown when the picture cannot be drawn, under the reason and what would help.
+    include, exclude : iterable of str, optional
+        Only these MIME types, and not those. Without ``include``: text/plain, and image/svg+xml unless
+        ``graphviz.set_jupyter_format`` says otherwise.
+
+    Examples
+    --------
+    >>> mimebundle(Picture("chain").images, "x to y", "digraph { x -> y }", include=["text/plain"])
+    {'text/plain': 'x to y'}
+    """
+    only = None if include is None else set(include)
+    without = set(exclude or ())
+    bundle: dict[str, bytes | str] = {}
+    try:
+        bundle = images(only, without)
+    except (NoGraphvizError, LayoutError) as error:
+        text = f"{error}\n\n{instead}"
+    lines = text.splitlines()
+    more = [f"... and {len(lines) - _SHOWN_LINES} more lines"] if len(lines) > _SHOWN_LINES else []
+    if "text/plain" not in without and (only is None or "text/plain" in only):
+        bundle["text/plain"] = "\n".join([*lines[:_SHOWN_LINES], *more])
+    return bundle
 
 
 def _kind(format: str, renderer: str | None, formatter: str | None) -> str:
