@@ -33,6 +33,8 @@ def one_line_and_2(result: subprocess.CompletedProcess[str], *words: str) -> Non
         assert word in result.stderr
 
 
+DERIVATION = ["derivation.html", "derivation.md", "derivation.tex"]
+
 SCRIPT = """
 import numpy as np
 import tinygrad_edu as tg
@@ -66,18 +68,26 @@ def test_the_note(tmp_path: Path) -> None:
         assert numeric < 1e-10
     for number in ("0.117", "1.139", "2.207", "0.386"):
         assert f"(the note: {number})" in result.stdout
-    assert sorted(p.name for p in (tmp_path / "lesson").iterdir()) == [
-        "backward.dot",
-        "backward.svg",
-        "forward.dot",
-        "forward.svg",
-    ]
-    text = "".join(ElementTree.parse(tmp_path / "lesson" / "forward.svg").getroot().itertext())
-    for label in ("u⁽¹⁾", "h⁽²⁾", "ŷ", "𝓛", "(N, d₁)", "tanh", "sig", "bce"):
-        assert label in text
-    text = "".join(ElementTree.parse(tmp_path / "lesson" / "backward.svg").getroot().itertext())
-    for label in ("∂𝓛/∂u⁽³⁾", "∂𝓛/∂W⁽¹⁾", "∂𝓛/∂c", "⊗"):
-        assert label in text
+    expected = {
+        "forward": ("u⁽¹⁾", "h⁽²⁾", "ŷ", "𝓛", "(N, d₁)", "tanh", "sig", "bce"),
+        "backward": ("∂𝓛/∂u⁽³⁾", "∂𝓛/∂W⁽¹⁾", "∂𝓛/∂c", "⊗", "Σ over N"),
+        "forward_op": ("= h⁽¹⁾ · W⁽²⁾", "= tanh(u⁽¹⁾)", "gradient", "N = 4,"),
+        "backward_op": ("· (W⁽²⁾)ᵀ", "∗ (1 − h⁽¹⁾ ∗ h⁽¹⁾)"),
+        "zoom": ("only l = j survives", "Σ = "),
+    }
+    files = sorted([*(f"{name}.{suffix}" for name in expected for suffix in ("dot", "svg")), *DERIVATION])
+    assert sorted(p.name for p in (tmp_path / "lesson").iterdir()) == files
+    for name, labels in expected.items():
+        text = "".join(ElementTree.parse(tmp_path / "lesson" / f"{name}.svg").getroot().itertext()).replace("\xa0", " ")
+        for label in labels:
+            assert label in text, (name, label)
+    page = (tmp_path / "lesson" / "derivation.html").read_text(encoding="utf-8")
+    assert page.count("<math") > 60
+    assert 'http-equiv="Content-Security-Policy"' in page
+    assert "\\frac{\\partial \\mathcal{L}}{\\partial W^{(1)}} = x^{\\top}" in (tmp_path / "lesson" / "derivation.tex").read_text(
+        "utf-8"
+    )
+    assert "Only l = j survives." in (tmp_path / "lesson" / "derivation.md").read_text("utf-8")
 
 
 @pytest.mark.dot
@@ -99,6 +109,27 @@ def test_a_script_of_the_user(script: Path, tmp_path: Path) -> None:
         assert scalars < 1e-12
         assert numeric < 1e-8
     assert (tmp_path / "pictures" / "backward.dot").exists()
+    assert "hidden" in (tmp_path / "pictures" / "derivation.md").read_text("utf-8")
+
+
+@pytest.mark.dot
+@pytest.mark.parametrize(
+    "end", ["sys.exit(0)", "sys.exit()", "exit()", "raise SystemExit", "def main():\n    sys.exit()\nmain()"]
+)
+def test_a_script_may_end_by_itself(script: Path, tmp_path: Path, end: str) -> None:
+    script.write_text(f"import sys\n{SCRIPT}{end}\nL = None\n", encoding="utf-8")
+    result = run("lesson", "my_model.py", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert "∂𝓛/∂hidden" in result.stdout
+    assert (tmp_path / "lesson" / "forward.dot").exists()
+
+
+@pytest.mark.parametrize("end", ["sys.exit(3)", "sys.exit('no data')"])
+def test_a_script_that_ends_with_an_error(script: Path, tmp_path: Path, end: str) -> None:
+    script.write_text(f"import sys\n{SCRIPT}{end}\n", encoding="utf-8")
+    one_line_and_2(
+        run("lesson", "my_model.py", cwd=tmp_path), "my_model.py stopped in line 12: SystemExit:", end[9:-1].strip("'")
+    )
 
 
 @pytest.mark.dot
@@ -125,7 +156,8 @@ def test_without_any_graphviz_the_dot_text_is_written(tmp_path: Path) -> None:
         check=False,
     )
     assert result.returncode == 0, result.stderr
-    assert sorted(p.name for p in (tmp_path / "lesson").iterdir()) == ["backward.dot", "forward.dot"]
+    names = ["backward.dot", "backward_op.dot", "forward.dot", "forward_op.dot", "zoom.dot"]
+    assert sorted(p.name for p in (tmp_path / "lesson").iterdir()) == sorted([*names, *DERIVATION])
     last = result.stdout.strip().splitlines()[-1]
     assert "Graphviz" in last
     assert "tinygrad-edu[dot]" in last

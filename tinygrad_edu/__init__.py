@@ -13,26 +13,33 @@ from . import functions, ops
 from .errors import AnomalyError, GradientError, ShapeError
 from .functions import *  # noqa: F403  # the functions list their public names in __all__
 from .gradients import grad, gradients, hessian, jacobian, jvp, value_and_grad, vjp
-from .modes import detect_anomaly, enable_grad, no_grad
+from .modes import detect_anomaly, enable_grad, no_grad, scope
 from .ops import Elementwise as elementwise  # noqa: N813  # called like a function, to define an op
 from .tensor import Tensor
 
 if TYPE_CHECKING:
     from .check.gradcheck import gradcheck
+    from .codegen import source
+    from .derivation import Derivation, derive
     from .drawing.draw import draw
-    from .graphs import backward_graph, graph, name, pretty, scalar_gradients
+    from .drawing.paths import draw_paths
+    from .graphs import backward_graph, count_paths, graph, name, pretty, scalar_gradients
 
 __version__ = "0.1.0"
 
 __all__ = [
     *functions.__all__,
     "AnomalyError",
+    "Derivation",
     "GradientError",
     "ShapeError",
     "Tensor",
     "backward_graph",
+    "count_paths",
+    "derive",
     "detect_anomaly",
     "draw",
+    "draw_paths",
     "elementwise",
     "enable_grad",
     "grad",
@@ -47,6 +54,8 @@ __all__ = [
     "ops",
     "pretty",
     "scalar_gradients",
+    "scope",
+    "source",
     "value_and_grad",
     "vjp",
 ]
@@ -54,12 +63,17 @@ __all__ = [
 # What only reads a record is imported when it is first used: a training script does not pay for pictures.
 _READERS = {
     "backward_graph": "graphs",
+    "Derivation": "derivation",
+    "count_paths": "graphs",
+    "derive": "derivation",
     "draw": "drawing",
+    "draw_paths": "drawing",
     "gradcheck": "check",
     "graph": "graphs",
     "name": "graphs",
     "pretty": "graphs",
     "scalar_gradients": "graphs",
+    "source": "codegen",
 }
 
 

@@ -19,6 +19,7 @@ from .functions import binary_cross_entropy
 from .graphs import backward_graph, name, pretty, swept
 from .sweep import topological_order
 from .tensor import Tensor
+from .visible import visible
 
 FAILED = 2
 
@@ -73,13 +74,13 @@ def parser() -> Parser:
     commands = top.add_subparsers(dest="command", metavar="COMMAND", parser_class=Parser)
     p = commands.add_parser(
         "lesson",
-        help="compute, check and draw a network",
-        description="Compare every gradient of the note's network, or of a script's, with other ways to find it, and draw "
-        "the network forward and backward.",
+        help="compute, check, draw and derive a network",
+        description="Compare every gradient of the note's network, or of a script's, with other ways to find it, draw the "
+        "network forward and backward, and write the derivation of every gradient.",
     )
     p.add_argument("script", nargs="?", help="a Python script that leaves a scalar Tensor; without it, the note's network")
     p.add_argument("--tensor", metavar="NAME", help="the script's variable that holds the Tensor (default: L)")
-    p.add_argument("--out", type=_folder, metavar="DIR", default="lesson", help="where the pictures go (default: lesson)")
+    p.add_argument("--out", type=_folder, metavar="DIR", default="lesson", help="where the files go (default: lesson)")
     p.add_argument("--n", type=_positive, metavar="N", help="examples in the note's network (default: 4)")
     p.add_argument("--widths", type=_widths, metavar="F,D1,D2", help="widths of the note's network (default: 2,3,3)")
     p.add_argument("--seed", type=_seed, metavar="S", help="for the random numbers (default: 0)")
@@ -123,14 +124,32 @@ def lesson(options: argparse.Namespace) -> None:
             if getattr(options, flag) is not None:
                 raise CommandError(f"--{flag} goes with the note's network, not with a script")
         root, text = script_lesson(options.script, options.tensor or "L")
-    from .drawing import draw, write_all
+    from .drawing import lesson_pictures, write_all
 
-    pictures = {direction: draw(root, direction=direction) for direction in ("forward", "backward")}
-    written, remark = write_all(pictures, folder)
+    pictures, left_out = lesson_pictures(root)
+    pages, not_derived = derivation_pages(root)
+    written, remark = write_all(pictures, folder, pages)
     print(text)
     print("\nwritten: " + ", ".join(_shown(path) for path in written))
-    if remark:
-        print(remark)
+    for line in (left_out, not_derived, remark):
+        if line:
+            print(line)
+
+
+def derivation_pages(root: Tensor) -> tuple[dict[str, str], str]:
+    """The derivation as derivation.md, .tex and .html, or a line that says why there is none."""
+    from .derivation import derive
+
+    try:
+        derivation = derive(root)
+    except Exception as error:  # an op of the script's own may do anything
+        return {}, f"no derivation: {_one_line(error)}"
+    title = f"The derivation of the gradients of {pretty(root.name or 'L')}"
+    return {
+        "derivation.md": derivation.markdown(),
+        "derivation.tex": derivation.latex(),
+        "derivation.html": derivation.html(title),
+    }, ""
 
 
 def note_lesson(options: argparse.Namespace) -> tuple[Tensor, str]:
@@ -175,7 +194,7 @@ def script_lesson(path: str, variable: str) -> tuple[Tensor, str]:
         raise CommandError(f"{path}: nothing that {variable} depends on and that requires a gradient has a name; give it name=")
     title = root.name or variable
     lines = [
-        f"{path}: {title} = {root.item():.12g}",
+        f"{path}: {visible(title)} = {root.item():.12g}",
         "",
         "Each gradient as the engine finds it, minus the scalar chain rule's, and minus finite differences (largest entry):",
         "",
@@ -203,13 +222,16 @@ def run_script(path: str, variable: str) -> Tensor:
     sys.path.insert(0, os.path.dirname(os.path.abspath(path)))  # as Python does for a script
     try:
         left = runpy.run_path(path, run_name="__main__")
+    except KeyboardInterrupt:
+        raise
     except BaseException as error:
-        if isinstance(error, KeyboardInterrupt):
-            raise
-        where = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == path]
-        line = getattr(error, "lineno", None) if isinstance(error, SyntaxError) else where[-1] if where else None
-        at = f" in line {line}" if line else ""
-        raise CommandError(f"{path} stopped{at}: {type(error).__name__}: {_one_line(error)}") from None
+        where = [(frame, line) for frame, line in traceback.walk_tb(error.__traceback__) if frame.f_code.co_filename == path]
+        if where and isinstance(error, SystemExit) and error.code in (None, 0):  # the normal end, with what there is by then
+            left = dict(where[0][0].f_globals)
+        else:
+            line = getattr(error, "lineno", None) if isinstance(error, SyntaxError) else where[-1][1] if where else None
+            at = f" in line {line}" if line else ""
+            raise CommandError(f"{path} stopped{at}: {type(error).__name__}: {_one_line(error)}") from None
     finally:
         sys.argv, sys.path[:] = arguments, search
         os.chdir(folder)
