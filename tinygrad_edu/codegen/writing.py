@@ -314,6 +314,10 @@ class _Function:
         if kind == "sum":
             axis = m.detail if m.detail is None or len(m.detail) > 1 else m.detail[0]
             return self.writer.reduce("sum", parts[0], axis, False)
+        if kind == "expand" and not m.parts[0].axes:
+            if m.parts[0].kind == "number":
+                return call(f"{self.library}.full", repr(m.shape), repr(float(m.parts[0].detail)))
+            return call(f"{self.library}.reshape", parts[0].text, repr(m.shape))
         if kind == "expand":
             key = ", ".join("None" if n in m.detail else ":" for n in range(len(m.axes)))
             return Code(f"{parts[0].within(ATOM)}[{key}]", ATOM)

@@ -11,6 +11,7 @@ from ..ops import Elementwise
 from .equation import partial
 from .terms import (
     Call,
+    Count,
     Delta,
     Entry,
     Factor,
@@ -99,7 +100,7 @@ def _contracted(term: Term, survived: Callable[[Index, Where], None]) -> Term | 
         if constant is not None and constant.left != constant.right:
             return None
         if constant is None and same is None:
-            return _powers_of_deltas(term)
+            return _counted(_powers_of_deltas(term))
         drop = constant if constant is not None else same
         term = replace(term, factors=tuple((f, n) for f, n in term.factors if f != drop))
 
@@ -147,6 +148,18 @@ def _difference(left: Place, right: Place, sign: int) -> Place:
     for i, n in right.parts:
         parts[i] = parts.get(i, 0) - n * sign
     return Place(tuple((i, n) for i, n in parts.items() if n), (left.offset - right.offset) * sign)
+
+
+def _counted(term: Term) -> Term:
+    """A sum over an index that nothing in it has is a product with how many there are."""
+    for index in term.over:
+        if not any(index in indices_of(factor) for factor, _ in term.factors):
+            term = replace(term, over=tuple(i for i in term.over if i is not index))
+            if index.dim is None:
+                term = replace(term, coefficient=term.coefficient * index.size)
+            else:
+                term = term.times(Term(factors=((Count(((index.size, index.dim),)), 1),)))
+    return term
 
 
 def _powers_of_deltas(term: Term) -> Term:

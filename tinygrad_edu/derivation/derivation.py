@@ -26,7 +26,9 @@ class Step:
     math : Node or None
         The formula.
     difference : float or None
-        The largest difference between this line, evaluated, and the engine; None where there is nothing to evaluate.
+        The largest difference between this line, evaluated, and the engine, relative to the largest number that the
+        engine has there if that is above 1; None where there is nothing to evaluate, or too much; NaN where the engine
+        has NaN.
     use : str
         The equation that it belongs to, where a tensor is used in several.
     """
@@ -122,9 +124,8 @@ class Derivation:
                     use = step.use
                     lines += ["", f"  by {pretty(use)}"] if use else [""]
                 formula = text(step.math) if step.math is not None else ""
-                lines.append(f"  {step.words + ':':<17} {formula}".rstrip() if formula else f"  {step.words}.")
-                if step.difference is not None:
-                    lines[-1] += f"    [{_difference_text(step.difference)}]"
+                lines += _folded(f"  {step.words + ':':<17} ", formula) if formula else [f"  {step.words}."]
+                lines[-1] += f"    [{checked}]" if (checked := _checked(step)) else ""
             lines.append("")
         return "\n".join([*lines, *self._summary_lines()])
 
@@ -159,7 +160,7 @@ class Derivation:
                 if step.use != use:
                     use = step.use
                     lines.append(rf"\subsection*{{{_latex_words(f'By {pretty(use)}')}}}")
-                check = f" (difference {_difference_text(step.difference)})" if step.difference is not None else ""
+                check = f" (difference {checked})" if (checked := _checked(step)) else ""
                 lines.append(_latex_words(f"{step.words}{check}{':' if step.math is not None else '.'}"))
                 if step.math is not None:
                     lines.append(rf"\[ {latex(step.math, self.names)} \]")
@@ -178,7 +179,7 @@ class Derivation:
                 if step.use != use:
                     use = step.use
                     lines += [f"### By {_markdown_words(pretty(use))}", ""]
-                check = f" (difference {_difference_text(step.difference)})" if step.difference is not None else ""
+                check = f" (difference {checked})" if (checked := _checked(step)) else ""
                 lines += [_markdown_words(f"{step.words}{check}{':' if step.math is not None else '.'}"), ""]
                 if step.math is not None:
                     lines += [f"$$ {latex(step.math, self.names)} $$", ""]
@@ -199,8 +200,8 @@ class Derivation:
                 if step.use != use:
                     use = step.use
                     rows.append(f'<tr><th colspan="3">by {_html(pretty(use))}</th></tr>')
-                check = "" if step.difference is None else _html(_difference_text(step.difference))
-                math = mathml(step.math) if step.math is not None else ""
+                check = _html(_checked(step))
+                math = "" if step.math is None else _html(text(step.math)) if step.kind == "shape" else mathml(step.math)
                 words = f"<td>{_html(step.words)}</td><td>{math}</td>" if math else f'<td colspan="2">{_html(step.words)}.</td>'
                 rows.append(f'<tr class="{step.kind}">{words}<td>{check}</td></tr>')
             head = "<tr><th>step</th><th>formula</th><th>difference from the engine</th></tr>"
@@ -234,6 +235,8 @@ class Derivation:
         return {kind: shown for kind, shown in bundle.items() if (not include or kind in include) and kind not in (exclude or ())}
 
 
+WIDTH = 100  # columns of a terminal
+
 STYLE = (
     ":root{color-scheme:light dark}"
     "body{font:16px/1.5 Georgia,serif;margin:0}main{max-width:64rem;margin:0 auto;padding:1rem}"
@@ -262,9 +265,26 @@ def _shape_text(section: Section) -> str:
 
 
 def _difference_text(difference: float) -> str:
+    if difference != difference:
+        return "NaN in the data"
     if difference == float("inf"):
         return "overflows as written"
     return "0" if difference == 0 else f"{difference:.1e}".replace("e-0", "e-").replace("-", "−")
+
+
+def _checked(step: Step) -> str:
+    """What stands in brackets after a line."""
+    if step.difference is not None:
+        return _difference_text(step.difference)
+    return "too large to check" if step.kind in ("forward", "local", "contraction", "matrix", "simplified") else ""
+
+
+def _folded(head: str, formula: str) -> list[str]:
+    """A formula on one line, or if that is too long, a line for each =."""
+    if len(head) + len(formula) <= WIDTH or formula.count(" = ") < 2:
+        return [head + formula]
+    left, *rights = formula.split(" = ")
+    return [f"{head}{left} = {rights[0]}", *(f"{'':<{len(head)}}= {right}" for right in rights[1:])]
 
 
 def _html(words: str) -> str:
@@ -275,8 +295,14 @@ def _inline(tree: Node) -> str:
     return mathml(tree).replace(' display="block"', "", 1)
 
 
+_PLAIN = str.maketrans("⁽⁾⁰¹²³⁴⁵⁶⁷⁸⁹₀₁₂₃₄₅₆₇₈₉", "()01234567890123456789")
+_SPECIAL = {c: f"\\{c}" for c in "#$%&_{}"} | {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
+
+
 def _latex_words(words: str) -> str:
-    return f"${latex(Word(words))}$" if words else ""
+    """Words in LaTeX, as text that can break: signs that a plain font does not have go into formulas."""
+    shown = text(Word(words)).translate(_PLAIN)
+    return "".join(_SPECIAL.get(c, c) if c.isascii() else f"${latex(Word(c))}$" if not c.isspace() else " " for c in shown)
 
 
 def _markdown_words(words: str) -> str:

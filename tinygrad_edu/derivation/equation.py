@@ -50,6 +50,7 @@ class Equations:
         self.symbols = symbols
         self._dims = dict(dims)
         self._around: tuple[tuple[int, str | None], ...] = ()  # the axes that a rule's count of examples can be of
+        self._counts = False  # whether a number that is divided by may be a count: a user's own 2 is a 2
         self._kept: list[Tensor] = []  # what was recorded on the way: an id must not be given again
 
     def indices(self, t: Tensor) -> tuple[Index | None, ...]:
@@ -99,6 +100,7 @@ class Equations:
         inner = Equations({**self.symbols, id(seed): incoming}, self._dims)
         inner._kept = self._kept
         first = t.inputs[0]
+        inner._counts = True
         inner._around = () if t.shape else tuple(zip(first.shape, self.dims(first), strict=True))
         with enable_grad():
             part = t.op.vjp(i, seed, t, t.inputs, t.params)
@@ -138,12 +140,12 @@ class Equations:
         count = self._count(left, right)
         top = self.write(left, aligned(axes, left.shape))
         if count is not None:
-            return Sum.of(count, -1).times(top)
+            return per(count, -1).times(top)
         return top.times(self.write(right, aligned(axes, right.shape)).power(-1))
 
     def _count(self, top: Tensor, bottom: Tensor) -> Count | None:
         """The number of entries that a sum has gone over, when it is divided by just that."""
-        if bottom.inputs or bottom.shape or bottom.dtype.kind not in "iuf" or id(bottom) in self.symbols:
+        if not self._counts or bottom.inputs or bottom.shape or bottom.dtype.kind not in "iuf" or id(bottom) in self.symbols:
             return None
         while top.inputs and id(top) not in self.symbols and top.op in (e.negative, e.identity, r.broadcast_to):
             top = top.inputs[0]
@@ -156,8 +158,8 @@ class Equations:
                 candidates = [tuple(axes[a] for a in gone)]
             else:  # everything, or the leading axes: a loss per example
                 candidates = [axes[:taken] for taken in range(len(axes), 0, -1)]
-        elif not top.inputs:
-            candidates = [self._around[:taken] for taken in range(len(self._around), 0, -1)]
+        if not candidates or not top.shape:
+            candidates += [self._around[:taken] for taken in range(len(self._around), 0, -1)]
         for own in candidates:
             found = Count(tuple((n, letter) for n, letter in own if n != 1))
             if found.axes and found.value == bottom._data and all(letter for _, letter in found.axes):
@@ -340,7 +342,7 @@ class Equations:
             axes_of_mean = tuple((i.size, i.dim) for i in over)
             count = c.count(t.inputs[0].shape, t.params["axis"])
             named = all(dim for _, dim in axes_of_mean) and math.prod(n for n, _ in axes_of_mean) == count
-            return (Sum.of(Count(axes_of_mean), -1) if named and over else number(1 / count)).times(total)
+            return (per(Count(axes_of_mean), -1) if named and over else number(1 / count)).times(total)
         return total
 
     def _steps(self, op: Tabulated, t: Tensor, axes: Axes) -> Sum:
@@ -355,7 +357,11 @@ class Equations:
         except (TypeError, ValueError, AttributeError, IndexError) as error:
             raise NoIndexFormError(f"the steps of {op.name} are not recorded") from error
         self._kept.append(found)
-        return self.write(found, axes)
+        inner = Equations(self.symbols, self._dims)
+        inner._kept, inner._counts = self._kept, True
+        first = t.inputs[0]
+        inner._around = () if t.shape else tuple(zip(first.shape, self.dims(first), strict=True))
+        return inner.write(found, axes)
 
 
 Form = Callable[[Equations, Tensor, Axes], Sum]
@@ -380,6 +386,11 @@ _FORMS: Mapping[Any, Form] = {
     r.stack: Equations._stack,
     **dict.fromkeys((c.matmul, c.outer, c.sum, c.mean, c.trace, c.einsum), Equations._contraction),
 }
+
+
+def per(count: Count, power: int) -> Sum:
+    """A power of a count, a factor for each axis, so that N cancels N in N d."""
+    return Sum((Term(factors=tuple((Count((axis,)), power) for axis in count.axes)),))
 
 
 def aligned(axes: Axes, shape: tuple[int, ...]) -> Axes:

@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 
-from ..ops import Op
 from .evaluate import LIMIT, TooLargeError
 from .terms import Call, Count, Entry, Factor, Group, Index, Number, Place, Sum, Symbol, Term, indices_of, magnitude
 
@@ -159,6 +158,8 @@ def _scaled(found: Matrix, scale: Number, counts: tuple[tuple[Count, int], ...])
     if found.kind == "number" and not counts:
         return Matrix("number", (), (), scale * found.detail)
     parts, powers = ([*found.parts], [*found.detail]) if found.kind == "product" else ([found], [1])
+    if found.kind == "number" and found.detail == 1 and any(n > 0 for _, n in counts):
+        parts, powers = [], []
     exact = Fraction(scale) if isinstance(scale, Fraction) else scale
     top = exact.numerator if isinstance(exact, Fraction) and exact.denominator < 1000 else exact
     bottom = exact.denominator if isinstance(exact, Fraction) and exact.denominator < 1000 else 1
@@ -459,6 +460,15 @@ def _spread(m: Matrix, axes: Axes) -> Matrix:
     return Matrix("spread", (m,), tuple(wanted))
 
 
+def exactly(m: Matrix, axes: Axes) -> Matrix:
+    """The array with just these axes, those of size 1 too: (N,) is not (N, 1)."""
+    if m.axes == axes:
+        return m
+    plain = _without_ones(m)
+    new = tuple(n for n, i in enumerate(axes) if i is None)
+    return Matrix("expand", (plain,), axes, new) if new else plain
+
+
 def symbols(m: Matrix) -> Iterator[Symbol]:
     """The tensors in an expression."""
     if m.kind == "value":
@@ -467,4 +477,4 @@ def symbols(m: Matrix) -> Iterator[Symbol]:
         yield from symbols(part)
 
 
-__all__ = ["Matrix", "NoMatrixFormError", "Op", "common", "symbols", "to_matrix"]
+__all__ = ["Matrix", "NoMatrixFormError", "common", "exactly", "symbols", "to_matrix"]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
-from ..graphs import pretty, pretty_dim
+from ..graphs import pretty_dim
 from ..graphs.formula import literal
 from ..ops import Elementwise, Op
 from ..ops import elementwise as e
@@ -27,10 +27,12 @@ _RELATIONS = {e.equal: "=", e.not_equal: "≠", e.less: "<", e.less_equal: "≤"
 _SUBSCRIPT = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
 
-def letters_for(*groups: Sequence[Index | None]) -> Names:
-    """A letter for each index, one group after the other: W_ij, u_kl."""
-    indices = [i for group in groups for i in group if i is not None]
-    return {i: FIRST[n] if n < len(FIRST) else f"i{n}" for n, i in enumerate(dict.fromkeys(indices))}
+def letters_for(taken: Collection[str], *groups: Sequence[Index | None]) -> Names:
+    """A letter for each index, one group after the other: W_ij, u_kl. Letters that are names of tensors are not used."""
+    indices = dict.fromkeys(i for group in groups for i in group if i is not None)
+    free = [letter for letter in FIRST if letter not in taken]
+    names = {i: free[n] if n < len(free) else f"i{n}" for n, i in enumerate(indices)}
+    return names | {Index(1): letter for letter in taken if len(letter) == 1}  # so that no sum uses them
 
 
 # ---- sums ------------------------------------------------------------------------------------------------------------
@@ -67,8 +69,6 @@ def _scaled(above: Sequence[Node], below: Sequence[Node], scale: Number, counts:
     whole = spaced(over) if over else Numeral("1")
     if under:
         whole = Frac(whole, spaced(under))
-    elif isinstance(whole, Fence) and scale > 0:
-        whole = whole.body
     return Row((Sign("−"), whole)) if scale < 0 else whole
 
 
@@ -79,7 +79,8 @@ def _term(term: Term, names: Names, scale: Number, counts: Sequence[tuple[Count,
     above = [_power(factor, n, names) for factor, n in term.factors if n > 0]
     below = [_power(factor, -n, names) for factor, n in term.factors if n < 0]
     if not term.over:
-        return _scaled(above, below, scale, counts)
+        whole = _scaled(above, below, scale, counts)
+        return whole.body if isinstance(whole, Fence) else whole
     body = _scaled(above, below, Fraction(1), ())
     return _scaled([Total("".join(names[i] for i in term.over), body)], [], scale, counts)
 
@@ -130,11 +131,8 @@ def _called(symbol: Symbol) -> Node:
 def place_text(place: Where, names: Names) -> str:
     """Where along an axis: k, i+k, or a table's entry."""
     if isinstance(place, Lookup):
-        inside = [place_text(p, names) for p in place.places]
-        table = pretty(place.table.name)
-        if all(len(text) == 1 and text.isalpha() for text in inside):
-            return f"{table}_{''.join(inside)}" if inside else table
-        return f"{table}[{','.join(inside)}]"
+        inside = ",".join(place_text(p, names) for p in place.places)
+        return f"{place.table.name}[{inside}]" if inside else place.table.name
     text = ""
     for i, n in place.parts:
         names.setdefault(i, _free_letter(names))
@@ -234,8 +232,9 @@ def _changed(m: Matrix) -> Node:
     if m.kind == "sum":
         if m.detail is None:
             return Applied("sum", (matrix_tree(part),))
-        if all(part.axes[a] is None for a in m.detail):
-            return matrix_tree(part)  # an axis of size 1 that is dropped
+        if all(part.axes[a] is None for a in m.detail):  # axes of size 1 that are dropped
+            places = ", ".join("0" if n in m.detail else ":" for n in range(len(part.axes)))
+            return Row((tight, Word(f"[{places}]")))
         return Applied("sum" + "".join(str(a + 1).translate(_SUBSCRIPT) for a in m.detail), (matrix_tree(part),))
     if m.kind == "power":
         return Sup(tight, Numeral(str(m.detail)))

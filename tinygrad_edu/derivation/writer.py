@@ -23,13 +23,14 @@ from .calculus import contracted, derivative, rule_as_derivative
 from .derivation import Derivation, Section, Step
 from .equation import _FORMS, Equations
 from .evaluate import TooLargeError, evaluate
-from .matrix import Axes, Matrix, NoMatrixFormError, symbols, to_matrix
+from .matrix import Axes, Matrix, NoMatrixFormError, exactly, symbols, to_matrix
 from .notation import Fence, Letters, Name, Partial, Row, Sign, Space, Sub, Total, Word
 from .notation import Node as Tree
 from .printing import Names, letters_for, matrix_tree, shape_of, shapes_text, sum_tree
 from .simplify import simplified
 from .terms import Delta, Entry, Index, NoIndexFormError, Place, Sum, Symbol, at
 
+MOST_NAMES = 12  # of values without names, in the remark about them
 LONGEST = 12  # operations in one equation; a longer one is divided, and its parts get names
 
 
@@ -160,10 +161,12 @@ class Deriver:
         nodes = self.reading.graph.nodes
         leaves = [node for node in nodes if node.automatic and node.op is None and (node.shape or node.kind == "parameter")]
         called = [*invented, *(node.name for node in leaves)]
-        remarks = [f"Without a name of their own, values are called {', '.join(map(pretty, called))} here."] if called else []
+        shown = called if len(called) <= MOST_NAMES else [*called[: MOST_NAMES - 1], "…", called[-1]]
+        remarks = [f"Without a name of their own, values are called {', '.join(map(pretty, shown))} here."] if called else []
         equations = [f"{pretty(self.names[i])} = {nodes[i].formula}" for i in needed if self.names[i] in invented]
         equations += [f"{pretty(node.name)} is the {node.kind} of shape {shape_of(node.shape, False)}" for node in leaves]
-        return tuple(found), (*remarks, *equations)
+        more = [f"… and {len(equations) - MOST_NAMES} more"] if len(equations) > MOST_NAMES else []
+        return tuple(found), (*remarks, *equations[:MOST_NAMES], *more)
 
     def _needed(self, wanted: set[int] | None) -> list[int]:
         """The gradients to derive, in the order of the sweep: of all that requires one, or those that simplify others."""
@@ -209,7 +212,7 @@ class Deriver:
                 value = sum(np.where(np.isnan(a) & ~np.isnan(twin.value), 0.0, a) for a in arrays)
             elif place in self.closed:
                 ij = [i for i in axes if i is not None]
-                names = letters_for(ij)
+                names = letters_for(self.names, ij)
                 left, tree = self._gradient(place, ij, names), sum_tree(closed, names)
                 found = _try(lambda: evaluate(closed, ij))
                 value = value if found is None else np.reshape(found, t.shape)
@@ -236,7 +239,7 @@ class Deriver:
         engine = sum(np.asarray(c.value, float) for c in own)
         rows = self.equations.indices(y)
         ij, kl = [i for i in axes if i is not None], [i for i in rows if i is not None]
-        names = letters_for(ij, kl)
+        names = letters_for(self.names, ij, kl)
         try:
             return self._by_indices(t, place, axes, target, rows, names, engine)
         except NoIndexFormError as reason:
@@ -280,18 +283,20 @@ class Deriver:
             chain: Tree = Row((upper, Space(), Sign("·"), jacobian))
             chain = Total("".join(names[i] for i in kl), chain) if kl else chain
             steps.append(Step("chain", "Chain rule", Row((left, Sign("="), chain))))
-        where = [place for entry in forward.entries() for place in entry.places if isinstance(place, Place)]
-        shifted = any(place.index is None and place.parts for place in where)
-        outside = ", where an entry outside of its tensor is 0" if shifted else ""
         equation = Row((entry_y, Sign("="), sum_tree(forward, names)))
-        steps.append(Step("forward", f"Forward{outside}", equation, self._check(forward, kl, y._data)))
+        steps.append(Step("forward", f"Forward{_outside(forward)}", equation, self._check(forward, kl, y._data)))
         checked = self._check_local(raw, local, None if is_root else g, kl, ij, engine)
         steps.append(self._local_step(jacobian, raw, local, names, words, checked))
         survive = _survivors(local, kl, ij, names)
         if survive:
             steps.append(Step("survives", survive, None))
         steps.append(
-            Step("contraction", "Contraction", Row((left, Sign("="), sum_tree(total, names))), self._check(total, ij, engine))
+            Step(
+                "contraction",
+                f"Contraction{_outside(total)}",
+                Row((left, Sign("="), sum_tree(total, names))),
+                self._check(total, ij, engine),
+            )
         )
         part = self._matrix_steps(place, t, axes, total, names, engine, steps)
         closed = simplified(total, {self.incoming[i]: form for i, form in self.closed.items()})
@@ -314,7 +319,7 @@ class Deriver:
                     axes = [None if n == 1 else next(axes_t) for n in x.shape]
                     rule = self.equations.rule(y, i, seed, axes)
                     total = total + rule_as_derivative(rule, seed, [at(j) for j in kl])
-            return total, f"Local derivative: the known one of {y.op.symbol}"
+            return contracted(total), f"Local derivative, the known one of {y.op.symbol}"
         named = {}
         single = forward.terms[0] if len(forward.terms) == 1 else None
         if single is not None and len(single.factors) == 1 and not single.over and single.coefficient == 1:  # y = tanh(u)
@@ -346,14 +351,14 @@ class Deriver:
     def _matrix_steps(self, place: int, t: Tensor, axes: Axes, total: Sum, names: Names, engine: Any, steps: list[Step]) -> _Part:
         left = Partial(Name(self.root_name), Name(self.names[place]))
         try:
-            matrix = to_matrix(total, axes)
+            matrix = exactly(to_matrix(total, axes), self._axes(t, axes))
         except NoMatrixFormError as reason:
             entries = sum_tree(total, names)
             line = Row((self._gradient(place, [i for i in axes if i is not None], names), Sign("="), entries))
             steps.append(Step("indices", f"Matrix notation ends here, because {reason}: it stays in indices", None))
             return _Part(total, None, Row((Word("with entries"), Space(), entries)), line)
         tree = matrix_tree(matrix)
-        value = _try(lambda: _shaped(matrix, t.shape))
+        value = _try(matrix.evaluate)
         difference = None if value is None else _difference(value, engine)
         steps.append(Step("matrix", "Matrix form", Row((left, Sign("="), tree)), difference))
         letters, numbers = (f"{shape_of(axes, mode)} = {shapes_text(matrix, mode)}" for mode in (True, False))
@@ -361,6 +366,11 @@ class Deriver:
         shown = letters if letters == numbers else f"{letters},  {numbers}"
         steps.append(Step("shape", "Shapes", Row((Word(shown), Space(), Sign("✓" if fits or value is None else "≠")))))
         return _Part(total, matrix, tree)
+
+    def _axes(self, t: Tensor, axes: Axes) -> Axes:
+        """The axes of t, with None for those of size 1."""
+        own = iter([i for i in axes if i is not None])
+        return tuple(None if n == 1 else next(own) for n in t.shape)
 
     def _gradient(self, place: int, indices: Sequence[Index], names: Names) -> Tree:
         return Partial(Name(self.root_name), _indexed(self.names[place], indices, names))
@@ -412,6 +422,23 @@ def _survivors(local: Sum, rows: Sequence[Index], columns: Sequence[Index], name
     return f"Only {' and '.join(texts)} survive{'s' if len(texts) == 1 else ''}"
 
 
+def _outside(total: Sum) -> str:
+    """The words that a formula with shifted places needs."""
+    shifted = outside = False
+    for entry in total.entries():
+        sizes = [n for n in np.shape(entry.of.array) if n != 1]
+        for place, size in zip(entry.places, sizes, strict=True):
+            if isinstance(place, Place) and place.index is None:
+                shifted = True
+                ends = [n * (i.size - 1) for i, n in place.parts]
+                low, high = (place.offset + sum(pick(0, end) for end in ends) for pick in (min, max))
+                outside = outside or low < 0 or high >= size
+            elif isinstance(place, Place) and place.index is not None and place.index.size > size:
+                shifted = outside = True
+    words = ", counting from 0" if shifted else ""
+    return f"{words}, where an entry outside of its tensor is 0" if outside else words
+
+
 def _conditions(words: str, conditions: Sequence[str]) -> str:
     return f"{words}, because {' and '.join(conditions)}" if conditions else words
 
@@ -429,13 +456,18 @@ def _try(work: Any) -> Any:
 
 
 def _difference(a: Any, b: Any) -> float:
+    """The largest difference, relative where large numbers are expected; NaN where the engine has NaN."""
     left, right = np.asarray(a, float), np.asarray(b, float)
     if left.shape != right.shape:
         return float("inf")
+    if np.isnan(right).any():
+        return float("nan")
     # Where a rule says that 0/0 counts as 0, as at a norm of 0, the formula says nothing.
-    same = (left == right) | (np.isnan(left) & (np.isnan(right) | (right == 0)))
-    largest = np.max(np.where(same, 0.0, np.abs(left - right)), initial=0.0)
-    return float("inf") if np.isnan(largest) else float(largest)
+    same = (left == right) | (np.isnan(left) & (right == 0))
+    apart = np.where(same, 0.0, np.abs(left - right))
+    largest = float(np.max(np.where(np.isnan(apart), np.inf, apart), initial=0.0))
+    scale = float(np.max(np.abs(right), initial=0.0))
+    return largest / scale if 1 < scale < float("inf") else largest
 
 
 def _no_path(root: Tensor, t: Tensor, reading: Reading) -> GradientError:
