@@ -12,10 +12,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from test_random_programs import program
 
+import tinygrad_edu as tg
+from tinygrad_edu import note
 from tinygrad_edu.derivation.notation import (
     Call,
     Delta,
@@ -218,6 +222,7 @@ def check_mathml(tree: Node) -> None:
     """Well-formed, and nothing in it but elements and attributes of MathML Core."""
     core = {
         "math": {"display"}, "mi": {"mathvariant"}, "mn": set(), "mo": {"form", "stretchy"}, "mtext": set(), "mspace": {"width"},
+        "msqrt": set(),
         "mrow": set(), "mfrac": set(), "msub": set(), "msup": set(), "msubsup": set(), "munder": set(), "mover": {"accent"},
     }  # fmt: skip
     children = {"mfrac": 2, "msub": 2, "msup": 2, "msubsup": 3, "munder": 2, "mover": 2}
@@ -362,12 +367,26 @@ console.log(JSON.stringify(wrong));
 """
 
 
+def derived() -> list[tg.Tensor]:
+    """Roots of many kinds of derivations."""
+    E, w = (tg.Tensor(np.ones((3, 2)), requires_grad=True, name=name) for name in ("E", "a b_{\\x}$"))
+    lookups = tg.cross_entropy(tg.softmax(E[[0, 2, 1]] * tg.sqrt(w)).named("p") @ w.T, [0, 2, 1])
+    return [note.network()["L"], lookups.named("L"), *(program(seed)[0] for seed in range(6))]
+
+
+def test_a_square_root_has_its_sign() -> None:
+    root = Call("√", (Row((Name("v"), Sign("+"), Number("1"))),))
+    assert (text(root), latex(root)) == ("√(v + 1)", r"\sqrt{v + 1}")
+    assert tags(root)[:2] == ["math", "msqrt"]
+
+
 @pytest.mark.tex
 def test_katex_accepts_every_line() -> None:
     folder = katex()
     if folder is None:
         pytest.skip("needs node and KaTeX: npm install katex, and KATEX=<its node_modules folder>")
     lines = [latex(tree) for tree, _, _ in LINES.values()]
+    lines += [line for root in derived() for line in re.findall(r"\$\$ (.*) \$\$", tg.derive(root).markdown())]
     lines += [
         latex(part)
         for name in HOSTILE

@@ -16,7 +16,7 @@ from test_random_programs import program
 
 import tinygrad_edu as tg
 from tinygrad_edu import note
-from tinygrad_edu.codegen import NoCodeError
+from tinygrad_edu.codegen import NoCodeError, source
 from tinygrad_edu.derivation.writer import Deriver
 
 NOTE = """\
@@ -85,11 +85,11 @@ def engine(root: tg.Tensor) -> list[Any]:
 
 
 def test_the_note_reads_like_its_summary() -> None:
-    assert tg.source(note.network()["L"]) == NOTE
+    assert source(note.network()["L"]) == NOTE
 
 
 def test_it_runs_on_other_numbers_and_another_number_of_examples() -> None:
-    f = function(tg.source(note.network(4, 2, 3, 5)["L"]))
+    f = function(source(note.network(4, 2, 3, 5)["L"]))
     other = note.network(7, 2, 3, 5, seed=3)
     given = {name: other[name].numpy() for name in ("x", "y", "W1", "b1", "W2", "b2", "U", "c")}
     found = f(**given)
@@ -101,7 +101,7 @@ def test_it_runs_on_other_numbers_and_another_number_of_examples() -> None:
 @pytest.mark.parametrize("seed", range(25))
 def test_random_programs(seed: int, level: str) -> None:
     root, _ = program(seed)
-    f = function(tg.source(root, level=level))
+    f = function(source(root, level=level))
     same(f(*arguments(f, root, level)), engine(root))
 
 
@@ -112,7 +112,7 @@ def test_the_array_api_standard(level: str) -> None:
     for seed in range(60):
         root, _ = program(seed)
         try:
-            text = tg.source(root, level=level, xp=True)
+            text = source(root, level=level, xp=True)
         except NoCodeError:
             continue  # adding at places and padding are not in the standard
         assert "np." not in text
@@ -127,14 +127,14 @@ def test_the_array_api_standard(level: str) -> None:
 def test_the_same_text_on_other_libraries(library: str) -> None:
     xp = pytest.importorskip(library)
     root = note.network()["L"]
-    f = function(tg.source(root, xp=True))
+    f = function(source(root, xp=True))
     make = getattr(xp, "asarray", None) or xp.from_array
     same(f(xp, *map(make, arguments(f, root, "named"))), engine(root), rtol=1e-4, atol=1e-6)
 
 
 def test_every_line_is_needed_and_every_name_is_defined_before_it_is_used() -> None:
     for seed in range(20):
-        text = tg.source(program(seed)[0])
+        text = source(program(seed)[0])
         body = next(
             node for node in ast.parse(text).body if isinstance(node, ast.FunctionDef) and node.name == "forward_backward"
         )
@@ -153,7 +153,7 @@ def test_every_line_is_needed_and_every_name_is_defined_before_it_is_used() -> N
 
 def test_only_what_is_asked_for_is_computed() -> None:
     values = note.network()
-    text = tg.source(values["L"], values["b2"], comments=False)
+    text = source(values["L"], values["b2"], comments=False)
     assert "dL_du1" not in text
     assert "dL_dU" not in text
     assert text.endswith("return L, dL_db2\n")
@@ -162,7 +162,7 @@ def test_only_what_is_asked_for_is_computed() -> None:
 
 def test_a_gradient_of_a_value_in_between() -> None:
     values = note.network()
-    f = function(tg.source(values["L"], [values["h1"]], function="step"), "step")
+    f = function(source(values["L"], [values["h1"]], function="step"), "step")
     given = {name: values[name].numpy() for name in inspect.signature(f).parameters}
     same(f(**given), [values["L"].numpy(), tg.gradients(values["L"], values["h1"]).numpy()])
 
@@ -185,7 +185,7 @@ def test_a_gradient_of_a_value_in_between() -> None:
 def test_ops_of_every_kind(make: Callable[[tg.Tensor], tg.Tensor]) -> None:
     root = make(leaf([0.3, -1.2, 0.7, 2.0, -0.4, 1.1], "w")).named("L")
     for level in ("named", "op"):
-        f = function(tg.source(root, level=level))
+        f = function(source(root, level=level))
         same(f(*arguments(f, root, level)), engine(root))
 
 
@@ -194,7 +194,7 @@ def test_ops_of_every_kind(make: Callable[[tg.Tensor], tg.Tensor]) -> None:
 )
 def test_any_name_becomes_a_name_of_python(name: str) -> None:
     w = leaf(2.0, name)
-    text = tg.source((w * w * w).named("L"))
+    text = source((w * w * w).named("L"))
     assert "import os" not in text
     tree = ast.parse(text)
     assert [type(node).__name__ for node in tree.body] == ["Import", "FunctionDef"]
@@ -203,17 +203,17 @@ def test_any_name_becomes_a_name_of_python(name: str) -> None:
 
 def test_names_that_come_again_stay_apart() -> None:
     a, b = leaf(2.0, "w"), leaf(3.0, "w")
-    same(function(tg.source((a * a * b).named("w")))(2.0, 3.0), [np.array(12.0), np.array(12.0), np.array(4.0)])
+    same(function(source((a * a * b).named("w")))(2.0, 3.0), [np.array(12.0), np.array(12.0), np.array(4.0)])
 
 
 def test_float32_stays_float32() -> None:
     w = tg.Tensor(np.ones((2, 3), np.float32), requires_grad=True, name="w")
-    for out in function(tg.source(tg.tanh(w * 0.5).mean().named("L")))(w.numpy()):
+    for out in function(source(tg.tanh(w * 0.5).mean().named("L")))(w.numpy()):
         assert np.asarray(out).dtype == np.float32
 
 
 def test_the_same_text_in_another_process() -> None:
-    code = "import tinygrad_edu as tg; from tinygrad_edu import note; print(tg.source(note.network()['L']), end='')"
+    code = "from tinygrad_edu import codegen, note; print(codegen.source(note.network()['L']), end='')"
     run = subprocess.run([sys.executable, "-X", "utf8", "-c", code], capture_output=True, encoding="utf-8", check=True)
     assert run.stdout == NOTE
 
@@ -221,12 +221,12 @@ def test_the_same_text_in_another_process() -> None:
 def test_mistaken_calls() -> None:
     L = note.network()["L"]
     with pytest.raises(TypeError, match="not a Tensor"):
-        tg.source(3.0)  # type: ignore[arg-type]  # the mistake
+        source(3.0)  # type: ignore[arg-type]  # the mistake
     with pytest.raises(tg.GradientError, match=r"shape \(2,\)"):
-        tg.source(leaf([1.0, 2.0], "w") * 2)
+        source(leaf([1.0, 2.0], "w") * 2)
     with pytest.raises(ValueError, match=r"no level 'layer'.*\n.*named"):
-        tg.source(L, level="layer")
+        source(L, level="layer")
     with pytest.raises(tg.GradientError, match="does not depend on Tensor z"):
-        tg.source(L, leaf(1.0, "z"))
+        source(L, leaf(1.0, "z"))
     with pytest.raises(NoCodeError, match="no NumPy code for cube"):
-        tg.source(tg.elementwise("cube", lambda x: x**3, lambda y, x: 3 * x * x)(leaf(2.0, "w")).named("L"))
+        source(tg.elementwise("cube", lambda x: x**3, lambda y, x: 3 * x * x)(leaf(2.0, "w")).named("L"))

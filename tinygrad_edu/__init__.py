@@ -19,7 +19,6 @@ from .tensor import Tensor
 
 if TYPE_CHECKING:
     from .check.gradcheck import gradcheck
-    from .codegen import source
     from .derivation import Derivation, derive
     from .drawing.draw import draw
     from .drawing.paths import draw_paths
@@ -55,7 +54,6 @@ __all__ = [
     "pretty",
     "scalar_gradients",
     "scope",
-    "source",
     "value_and_grad",
     "vjp",
 ]
@@ -73,7 +71,6 @@ _READERS = {
     "name": "graphs",
     "pretty": "graphs",
     "scalar_gradients": "graphs",
-    "source": "codegen",
 }
 
 

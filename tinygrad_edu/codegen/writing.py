@@ -69,7 +69,8 @@ def source(
     -------
     str
         Python source. It needs nothing but NumPy, or with ``xp`` nothing but the library that it is given. It takes the
-        inputs, the constants and the parameters, and returns the value and the gradients as a tuple.
+        inputs, the constants and the parameters, and returns the value and the gradients as a tuple. It is for arrays of
+        the recorded shapes: only axes with letters, and of those not all, may have another size.
 
     Raises
     ------
@@ -84,7 +85,7 @@ def source(
     >>> x = tg.Tensor([[1.0, 2.0], [3.0, 4.0]], name="x", dims="N F")
     >>> w = tg.Tensor([0.5, -0.25], requires_grad=True, name="w", dims="F")
     >>> h = tg.tanh(x @ w).named("h")
-    >>> print(tg.source((h * h).mean().named("L")))
+    >>> print(source((h * h).mean().named("L")))
     import numpy as np
     <BLANKLINE>
     <BLANKLINE>

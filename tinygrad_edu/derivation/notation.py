@@ -446,6 +446,8 @@ def latex(tree: Node, names: Mapping[str, str] | None = None) -> str:
                 return _tex_script(r"\sum", tex(_commas(letters)), "") + " " + tex(body)
             case Fence(body):
                 return rf"\left( {tex(body)} \right)" if _tall(body) else f"({tex(body)})"
+            case Call("√", (arg,)):
+                return f"\\sqrt{{{tex(arg)}}}"
             case Call(name, args):
                 return _tex_function(name) + tex(_arguments(args))
         return r"\,"
@@ -551,6 +553,8 @@ def _element(tree: Node) -> str:
         case Fence(body):
             grow = "" if _tall(body) else ' stretchy="false"'
             return f"<mrow><mo{grow}>(</mo>{_xml(body)}<mo{grow}>)</mo></mrow>"
+        case Call("√", (arg,)):
+            return f"<msqrt>{_xml(arg)}</msqrt>"
         case Call(name, args):
             base, number = _function(name)
             upright = ' mathvariant="normal"' if len(base) == 1 else ""  # a single letter would be in italics
