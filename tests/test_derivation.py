@@ -878,7 +878,7 @@ def test_the_pages_hold_every_step() -> None:
     assert [row.get("class") for row in rows] == [step.kind for step in found.steps]
     assert found._repr_mimebundle_()["text/plain"] == str(found)
     assert shown in found.html()
-    formulas = [step for step in found.steps if step.math is not None]
+    formulas = [step for step in found.steps if step.math is not None and step.kind != "shape"]  # shapes are words
     assert found.markdown().count("$$") == 2 * (len(formulas) + len(found))
     assert found.latex().count(r"\[") == len(formulas) + len(found)
 
@@ -947,3 +947,19 @@ def test_index_letters_are_not_names_of_tensors() -> None:
     q, k = leaf(np.ones((4, 3)), "q", "T d"), leaf(np.ones((5, 3)), "k", "S d")
     s = (q @ k.T).named("s")
     assert "∂𝓛/∂k_ij = Σ_lm ∂𝓛/∂s_lm · ∂s_lm/∂k_ij" in str(tg.derive((s * s).sum().named("L"), k))
+
+
+def test_jupyter_shows_mathml_and_text() -> None:
+    found = tg.derive(note.network()["L"])
+    bundle = found._repr_mimebundle_()
+    assert bundle["text/html"].count("<math") > 60
+    assert bundle["text/plain"] == str(found)
+    assert set(found._repr_mimebundle_(include=["text/plain"])) == {"text/plain"}
+
+
+def test_a_name_may_have_latex_of_its_own() -> None:
+    values = note.network()
+    found = tg.derive(values["L"], values["W2"], latex={"W2": r"\mathbf{W}_2"})
+    assert r"\partial {\mathbf{W}_2}" in found.latex()
+    assert "W^{(2)}" not in found.markdown()
+    assert "[U+" not in found.latex() + found.markdown()

@@ -126,6 +126,13 @@ def test_automatic_names_leave_the_users_names_alone() -> None:
     assert [node.name for node in graph] == ["c", "c1", "t1", "t", "c2", "t2", "t3", "c3", "L"]
 
 
+def test_a_sum_whose_axis_is_put_back_keeps_it() -> None:
+    x = tg.Tensor(np.ones((2, 3)), requires_grad=True, name="x")
+    assert tg.graph(x.sum(axis=1).reshape(2, 1).named("y"))["y"].formula == "sum(x, axis=1, keepdims=True)"
+    assert tg.graph(x.sum(axis=0).reshape(3, 1).named("y"))["y"].formula == "reshape(sum(x, axis=0), shape=(3, 1))"
+    assert tg.graph((x.sum(axis=0) + 1).reshape(1, 3).named("y"))["y"].formula == "reshape(sum(x, axis=0) + 1, shape=(1, 3))"
+
+
 def test_sixty_doublings_without_names_stay_small() -> None:
     y = tg.Tensor(1.0, requires_grad=True, name="x")
     for _ in range(60):

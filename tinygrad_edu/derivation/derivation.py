@@ -161,8 +161,10 @@ class Derivation:
                     use = step.use
                     lines.append(rf"\subsection*{{{_latex_words(f'By {pretty(use)}')}}}")
                 check = f" (difference {checked})" if (checked := _checked(step)) else ""
-                lines.append(_latex_words(f"{step.words}{check}{':' if step.math is not None else '.'}"))
-                if step.math is not None:
+                shapes = f" {text(step.math)}" if step.kind == "shape" and step.math is not None else ""
+                lines.append(_latex_words(f"{step.words}{check}{':' if step.math is not None else '.'}{shapes}"))
+                lines[-1] += r"\par" if step.math is None or shapes else ""
+                if step.math is not None and not shapes:
                     lines.append(rf"\[ {latex(step.math, self.names)} \]")
         if len(self.sections) > 1:
             lines.append(r"\section*{Summary}")
@@ -180,8 +182,9 @@ class Derivation:
                     use = step.use
                     lines += [f"### By {_markdown_words(pretty(use))}", ""]
                 check = f" (difference {checked})" if (checked := _checked(step)) else ""
-                lines += [_markdown_words(f"{step.words}{check}{':' if step.math is not None else '.'}"), ""]
-                if step.math is not None:
+                shapes = f" {text(step.math)}" if step.kind == "shape" and step.math is not None else ""
+                lines += [_markdown_words(f"{step.words}{check}{':' if step.math is not None else '.'}{shapes}"), ""]
+                if step.math is not None and not shapes:
                     lines += [f"$$ {latex(step.math, self.names)} $$", ""]
         if len(self.sections) > 1:
             lines += ["## Summary", ""]

@@ -41,6 +41,7 @@ _INFIX = {e.add: SUM, e.subtract: SUM, e.multiply: PRODUCT, e.divide: PRODUCT, e
 _INFIX |= {c.outer: PRODUCT}
 _INFIX |= dict.fromkeys((e.equal, e.not_equal, e.less, e.less_equal, e.greater, e.greater_equal), COMPARE)
 _UNSEEN = frozenset((e.identity, e.astype))  # they change no number
+_SUM_OVER = re.compile(r"(?:sum|mean)\([^()]*(?:\([^()]*\)[^()]*)*, axis=(-?\d+)\)")
 _MOVED = frozenset((r.reshape, r.transpose, r.flip, r.getitem, r.windows))  # of one number repeated, they leave that number
 _ASSOCIATIVE = frozenset("+∗")
 _DIGITS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -74,6 +75,8 @@ def _reads(x: Text, shape: Shape) -> Shape:
 def _combine(op: Op, operands: Sequence[Text], shapes: Sequence[Shape], params: Mapping[str, Any]) -> Text:
     if op is r.transpose and len(params["axes"]) < 2:
         return operands[0]
+    if op is r.reshape and (kept := _with_kept_axis(operands[0], shapes[0], params["shape"])):
+        return kept
     if op is r.broadcast_to:
         return operands[0]._replace(reads=_reads(operands[0], shapes[0]))
     reads = [_reads(x, shape) for x, shape in zip(operands, shapes, strict=True)]
@@ -87,6 +90,15 @@ def _combine(op: Op, operands: Sequence[Text], shapes: Sequence[Shape], params: 
         return operands[0]._replace(reads=())
     first = 1 if op is r.scatter else 0  # what is put in a place is repeated to fit it
     return _written(op, [*operands[:first], *map(in_full, operands[first:], shapes[first:])], shapes, params)
+
+
+def _with_kept_axis(x: Text, shape: Shape, new: Shape) -> Text | None:
+    """A sum over one axis that is put back with size 1: the sum with ``keepdims``."""
+    found = _SUM_OVER.fullmatch(x.text)
+    if found is None or x.reads is not None or len(new) != len(shape) + 1:
+        return None
+    axis = int(found[1]) % len(new)
+    return Text(f"{x.text[:-1]}, keepdims=True)", ATOM) if new == (*shape[:axis], 1, *shape[axis:]) else None
 
 
 def _reduced(op: Op, x: Text, reads: Shape, shape: Shape, params: Mapping[str, Any]) -> Text:
