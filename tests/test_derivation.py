@@ -779,7 +779,7 @@ def test_a_tensor_in_several_equations() -> None:
     last = section.steps[-1]
     assert (last.kind, last.words.split(":")[0]) == ("sum", "a is used in 2 equations")
     assert found.results["a"] == "∂𝓛/∂a = b + 2 ∗ a ∗ a"
-    assert "by b" in str(found)
+    assert "Through b" in str(found)
     c = leaf([1.0, 2.0, 3.0], "c")
     left, right = (c[1:] * 2).named("left"), (c * 3).named("right")
     L = ((left * left).sum() + (right * right).sum()).named("L")

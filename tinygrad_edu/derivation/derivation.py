@@ -122,7 +122,7 @@ class Derivation:
             for step in section.steps:
                 if step.use != use:
                     use = step.use
-                    lines += ["", f"  by {pretty(use)}"] if use else [""]
+                    lines += ["", f"  {_heading(use)}"]
                 formula = text(step.math) if step.math is not None else ""
                 lines += _folded(f"  {step.words + ':':<17} ", formula) if formula else [f"  {step.words}."]
                 lines[-1] += f"    [{checked}]" if (checked := _checked(step)) else ""
@@ -159,7 +159,7 @@ class Derivation:
             for step in section.steps:
                 if step.use != use:
                     use = step.use
-                    lines.append(rf"\subsection*{{{_latex_words(f'By {pretty(use)}')}}}")
+                    lines.append(rf"\subsection*{{{_latex_words(_heading(use))}}}")
                 check = f" (difference {checked})" if (checked := _checked(step)) else ""
                 shapes = f" {text(step.math)}" if step.kind == "shape" and step.math is not None else ""
                 lines.append(_latex_words(f"{step.words}{check}{':' if step.math is not None else '.'}{shapes}"))
@@ -180,7 +180,7 @@ class Derivation:
             for step in section.steps:
                 if step.use != use:
                     use = step.use
-                    lines += [f"### By {_markdown_words(pretty(use))}", ""]
+                    lines += [f"### {_markdown_words(_heading(use))}", ""]
                 check = f" (difference {checked})" if (checked := _checked(step)) else ""
                 shapes = f" {text(step.math)}" if step.kind == "shape" and step.math is not None else ""
                 lines += [_markdown_words(f"{step.words}{check}{':' if step.math is not None else '.'}{shapes}"), ""]
@@ -202,7 +202,7 @@ class Derivation:
             for step in section.steps:
                 if step.use != use:
                     use = step.use
-                    rows.append(f'<tr><th colspan="3">by {_html(pretty(use))}</th></tr>')
+                    rows.append(f'<tr><th colspan="3">{_html(_heading(use))}</th></tr>')
                 check = _html(_checked(step))
                 math = "" if step.math is None else _html(text(step.math)) if step.kind == "shape" else mathml(step.math)
                 words = f"<td>{_html(step.words)}</td><td>{math}</td>" if math else f'<td colspan="2">{_html(step.words)}.</td>'
@@ -252,6 +252,11 @@ STYLE = (
     "math[display=block]{display:inline math}tr.matrix math,tr.simplified math{font-size:1.1em}"
     "table.summary td{width:auto;font:inherit;opacity:1}"
 )
+
+
+def _heading(use: str) -> str:
+    """Over the steps of one use of a tensor, and over the sum of them all."""
+    return f"Through {pretty(use)}" if use else "Together"
 
 
 def _left(result: Node) -> Node:
