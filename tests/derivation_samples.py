@@ -82,12 +82,12 @@ KINDS: dict[str, Kind] = {
     "a slice backwards by two": Kind(((7, 2),), lambda a: a[5:0:-2], "indices"),
     "a column of a batch": Kind(((2, 3, 4),), lambda a: a[..., 1], "indices"),
     "a new axis": Kind(((2, 3),), lambda a: a[:, None]),
-    "an embedding": Kind(((5, 3),), lambda e: e[T], "indices"),
+    "an embedding": Kind(((5, 3),), lambda e: e[T], "matrix"),
     "an embedding times a matrix": Kind(((5, 3), (3, 2)), lambda e, w: e[T] @ w, "indices"),
-    "an entry of each row": Kind(((3, 4),), lambda a: a[[0, 1, 2], [1, 3, 3]], "indices"),
+    "an entry of each row": Kind(((3, 4),), lambda a: a[[0, 1, 2], [1, 3, 3]], "matrix"),
     "a number and a table apart": Kind(((2, 3, 4),), lambda a: a[1, :, [2, 0, 2, 1, 3]], "indices"),
     "a mask": Kind(((5, 2),), lambda a: a[MASK], "rule"),
-    "a table of tables": Kind(((5, 3),), lambda a: a[[[0, 1, 1], [4, 4, 2]]], "indices"),
+    "a table of tables": Kind(((5, 3),), lambda a: a[[[0, 1, 1], [4, 4, 2]]], "matrix"),
     "nothing": Kind(((3, 2),), lambda a: a[2:2], "indices"),
     "a slice of a slice": Kind(((7, 2),), lambda a: a[1:6][::-1][1:], "indices"),
     "flip": Kind(((4, 3),), lambda a: tg.flip(a, 0), "indices"),
@@ -140,7 +140,7 @@ KINDS: dict[str, Kind] = {
     # losses
     "cross entropy of rows": Kind(((5, 3),), lambda z: tg.cross_entropy(z, tg.Tensor(ROWS, name="labels"))),
     "cross entropy of classes": Kind(
-        ((5, 3),), lambda z: tg.cross_entropy(z, tg.Tensor(np.array([2, 2, 0, 1, 2]), name="t")), "indices"
+        ((5, 3),), lambda z: tg.cross_entropy(z, tg.Tensor(np.array([2, 2, 0, 1, 2]), name="t")), "matrix"
     ),
     "bce with logits": Kind(((5,),), lambda z: tg.binary_cross_entropy_with_logits(z, tg.Tensor(LABELS, name="labels"))),
     "bce": Kind(((5,),), lambda z: tg.binary_cross_entropy(tg.sigmoid(z), tg.Tensor(LABELS, name="labels"))),

@@ -247,6 +247,21 @@ def _scatter(w: Writer, a: Sequence[Code], shapes: Shapes, shape: tuple[int, ...
     return call("scatter", a[0].text, f"np.s_[{_key_text(p['key'], a[1:])}]", repr(p["shape"]))
 
 
+def _getitem(w: Writer, a: Sequence[Code], shapes: Shapes, shape: tuple[int, ...], p: Mapping[str, Any]) -> Code:
+    if w.standard and len(a) > 1:
+        key = [k for k in p["key"] if k is not Ellipsis]
+        place = next(n for n, k in enumerate(key) if isinstance(k, Index))
+        if (
+            len(a) > 2
+            or len(shapes[1]) != 1
+            or any(k != slice(None) for n, k in enumerate(key) if n != place)
+            or Ellipsis in p["key"]
+        ):
+            raise NoCodeError("source: this selection has no code in the Array API standard.\n  Try: xp=False")
+        return call(f"{w.np}.take", a[0].text, a[1].text, f"axis={place}")
+    return Code(f"{a[0].within(ATOM)}[{_key_text(p['key'], a[1:], len(shapes[0]) if w.standard else 0)}]", ATOM)
+
+
 def _joined(w: Writer, args: Sequence[Code]) -> str:
     return f"[{', '.join(a.text for a in args)}]"
 
@@ -275,9 +290,7 @@ _SPECIAL: Mapping[Any, Form] = {
     r.transpose: lambda w, a, shapes, shape, p: w.transpose(a[0], p["axes"]),
     r.reshape: lambda w, a, shapes, shape, p: call(f"{w.np}.reshape", a[0].text, repr(shape)),
     r.flip: lambda w, a, shapes, shape, p: call(f"{w.np}.flip", a[0].text, f"axis={p['axes']!r}"),
-    r.getitem: lambda w, a, shapes, shape, p: Code(
-        f"{a[0].within(ATOM)}[{_key_text(p['key'], a[1:], len(shapes[0]) if w.standard else 0)}]", ATOM
-    ),
+    r.getitem: _getitem,
     r.concatenate: lambda w, a, shapes, shape, p: call(
         f"{w.np}.{'concat' if w.standard else 'concatenate'}", _joined(w, a), f"axis={p['axis']}"
     ),

@@ -291,6 +291,11 @@ class _Function:
                 return self.writer.write(op, [self._name(self.by_name[of])], [m.shape], m.shape, params)
             is_truth = np.asarray(symbol.array).dtype.kind == "b" and not truth
             return self._number_of(self._name(self.by_name[symbol.name]), is_truth)
+        if kind == "onehot":
+            classes = self._count(m.axes[-1].size, m.axes[-1].dim) if m.axes[-1] is not None else Code("1", ATOM)
+            table = self._name(self.by_name[m.detail.name])
+            rows = f"({table.text} % {classes.text})[..., None]"  # an index may count from the end
+            return self._number_of(Code(f"{rows} == {self.library}.arange({classes.text})", 0), True)
         if kind == "number":
             return Code(
                 repr(int(m.detail) if float(m.detail).is_integer() else float(m.detail)), ATOM if m.detail >= 0 else UNARY

@@ -16,7 +16,23 @@ from typing import Any
 import numpy as np
 
 from .evaluate import LIMIT, TooLargeError
-from .terms import Call, Count, Entry, Factor, Group, Index, Number, Place, Sum, Symbol, Term, indices_of, magnitude
+from .terms import (
+    Call,
+    Count,
+    Delta,
+    Entry,
+    Factor,
+    Group,
+    Index,
+    Lookup,
+    Number,
+    Place,
+    Sum,
+    Symbol,
+    Term,
+    indices_of,
+    magnitude,
+)
 
 Axes = tuple[Index | None, ...]  # None for an axis of size 1
 LETTERS = "ijklmnopqrstuvwxyz"
@@ -34,7 +50,8 @@ class Matrix:
     ----------
     kind : str
         ``value``, ``number``, ``count``, ``product`` (∗, with divisors), ``matmul``, ``outer``, ``transpose``, ``sum``,
-        ``expand`` (a new axis of size 1), ``power``, ``call``, ``add``, ``einsum`` or ``spread`` (the same everywhere).
+        ``expand`` (a new axis of size 1), ``onehot`` (of a table of integers), ``power``, ``call``, ``add``, ``einsum`` or
+        ``spread`` (the same everywhere).
     parts : tuple of Matrix
         What it is made of.
     axes : tuple
@@ -93,6 +110,7 @@ _EVALUATE: Mapping[str, Any] = {
     "expand": lambda m, values: np.expand_dims(values[0], m.detail),
     "power": lambda m, values: values[0] ** float(m.detail),
     "call": lambda m, values: np.asarray(m.detail[0].forward(*map(np.asarray, values), **dict(m.detail[1])), float),
+    "onehot": lambda m, values: np.equal(np.asarray(m.detail.array)[..., None], np.arange(m.shape[-1])).astype(float),
     "add": lambda m, values: sum(sign * value for sign, value in zip(m.detail, values, strict=True)),
     "einsum": _einsum,
     "spread": _spread_out,
@@ -221,6 +239,8 @@ def _whole(factor: Factor) -> Matrix:
             raise NoMatrixFormError("an index runs over a part of an axis")
         places = iter(own)
         return Matrix("value", (), tuple(None if n == 1 else next(places) for n in shape), factor.of)
+    if isinstance(factor, Delta):
+        return _one_hot(factor)
     if isinstance(factor, Group):
         return to_matrix(factor.sum, _own_axes(factor))
     if isinstance(factor, Call):
@@ -232,6 +252,18 @@ def _whole(factor: Factor) -> Matrix:
             parts = [_spread(_without_ones(part), kept) for part in parts]
             together = kept
         return Matrix("call", tuple(parts), together, (factor.op, factor.params))
+    raise NoMatrixFormError("a count is a factor of its own")
+
+
+def _one_hot(delta: Delta) -> Matrix:
+    """[t[i] = j], as a matrix with a row for each entry of the table."""
+    for table, place in ((delta.left, delta.right), (delta.right, delta.left)):
+        if isinstance(table, Lookup) and isinstance(place, Place) and place.index is not None:
+            own = [p.index for p in table.places if isinstance(p, Place)]
+            sizes = [n for n in np.shape(table.table.array) if n != 1]
+            plain = len(own) == len(table.places) == len(set(own)) and np.ndim(table.table.array) == len(own)
+            if plain and None not in own and [i.size for i in own if i] == sizes and place.index not in own:
+                return Matrix("onehot", (), (*own, place.index), table.table)
     raise NoMatrixFormError("a delta is left")
 
 
@@ -471,7 +503,7 @@ def exactly(m: Matrix, axes: Axes) -> Matrix:
 
 def symbols(m: Matrix) -> Iterator[Symbol]:
     """The tensors in an expression."""
-    if m.kind == "value":
+    if m.kind in ("value", "onehot"):
         yield m.detail
     for part in m.parts:
         yield from symbols(part)

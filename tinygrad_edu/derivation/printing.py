@@ -188,6 +188,8 @@ def matrix_tree(m: Matrix) -> Node:
     """An expression of arrays, in the user's names."""
     if m.kind == "value":
         return Partial(Name(m.detail.name), _called(m.detail)) if m.detail.gradient_of else _called(m.detail)
+    if m.kind == "onehot":
+        return Applied("onehot", (Name(m.detail.name),))
     if m.kind == "number":
         return number_tree(m.detail)
     if m.kind == "count":
