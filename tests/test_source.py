@@ -97,6 +97,56 @@ def test_it_runs_on_other_numbers_and_another_number_of_examples() -> None:
     same(found, [hand["L"], *(hand[name] for name in ("W1", "b1", "W2", "b2", "U", "c"))])
 
 
+def tensor(rng: np.random.Generator, name: str, dims: str, *shape: int, grad: bool = True) -> tg.Tensor:
+    return tg.Tensor(rng.normal(size=shape), requires_grad=grad, name=name, dims=dims)
+
+
+def layer_norm(n: int, rng: np.random.Generator) -> tg.Tensor:
+    h, g = tensor(rng, "h", "N D", n, n + 1), tensor(rng, "g", "D", n + 1)
+    m = h.mean(axis=1, keepdims=True)
+    return ((g * (h - m) / tg.sqrt(((h - m) ** 2).mean(axis=1, keepdims=True) + 0.1)) ** 3).mean()
+
+
+def classes(n: int, rng: np.random.Generator) -> tg.Tensor:
+    t = tg.Tensor(rng.integers(0, n, size=n), name="t", dims="N")
+    return tg.cross_entropy(tensor(rng, "x", "N F", n, 3, grad=False) @ tensor(rng, "W", "F C", 3, n), t)
+
+
+MODELS: dict[str, Callable[[int, np.random.Generator], tg.Tensor]] = {
+    "mse": lambda n, rng: tg.mse(tensor(rng, "x", "N F", n, n + 2) @ tensor(rng, "w", "F", n + 2), tensor(rng, "y", "N", n)),
+    "layer norm": layer_norm,
+    "classes": classes,
+    "attention": lambda n, rng: (
+        (tg.softmax(tensor(rng, "q", "T d", n, 3) @ tensor(rng, "k", "S d", n + 1, 3).T) @ tensor(rng, "v", "S e", n + 1, 2)) ** 2
+    ).mean(),
+    "a sum times a bias": lambda n, rng: (tensor(rng, "x", "N D", n, 3) + tensor(rng, "b", "D", 3)).sum() * 2.5,
+    "minus a mean": lambda n, rng: -(tensor(rng, "x", "N", n) + tensor(rng, "b", "")).mean(),
+    "a variance": lambda n, rng: (tensor(rng, "x", "N D", n, n + 1).var(axis=1) ** 2).mean(),
+    "no letters": lambda n, rng: tg.tanh(tg.Tensor(rng.normal(size=(n, 2)), name="x", requires_grad=True)).mean(),
+    "half a sum": lambda n, rng: (tensor(rng, "x", "N", n) ** 2).sum() / 4,
+    "an embedding": lambda n, rng: (
+        tensor(rng, "E", "V d", n + 2, 2)[tg.Tensor(rng.integers(0, n, size=n), name="t")] ** 2
+    ).sum(),
+}
+ONLY_AS_RECORDED = {"a variance", "no letters", "half a sum", "an embedding"}
+
+
+@pytest.mark.parametrize("level", ["named", "op"])
+@pytest.mark.parametrize("model", MODELS)
+def test_on_other_sizes_it_is_right_or_says_that_it_is_not_for_them(model: str, level: str) -> None:
+    rng = np.random.default_rng(0)
+    text = source(MODELS[model](4, rng).named("L"), level=level)
+    f = function(text)
+    other = MODELS[model](6, rng).named("L")
+    given = arguments(f, other, level)
+    if "assert " in text:
+        assert model in ONLY_AS_RECORDED or level == "op"
+        with pytest.raises(AssertionError):
+            f(*given)
+    else:
+        same(f(*given), engine(other))
+
+
 @pytest.mark.parametrize("level", ["named", "op"])
 @pytest.mark.parametrize("seed", range(25))
 def test_random_programs(seed: int, level: str) -> None:

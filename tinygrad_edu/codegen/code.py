@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -125,10 +125,11 @@ class Writer:
         self.np = library
         self.standard = library != "np"
         self.helpers: dict[Op, None] = {}
+        self.frozen = False  # whether a recorded size stands in the text
 
-    def helper_texts(self) -> list[str]:
-        """The helpers that were used, in the order of the table."""
-        return [text.format(np=self.np) for op, (_, text) in HELPERS.items() if op in self.helpers]
+    def helper_texts(self, used: Container[Op]) -> list[str]:
+        """The texts of helpers, in the order of the table."""
+        return [text.format(np=self.np) for op, (_, text) in HELPERS.items() if op in used]
 
     def write(self, op: Op, args: Sequence[Code], shapes: Shapes, shape: tuple[int, ...], params: Mapping[str, Any]) -> Code:
         """The code of an operation on these operands.
@@ -145,6 +146,7 @@ class Writer:
         """
         if op is e.identity:
             return args[0]
+        self.frozen = self.frozen or op in _WITH_SIZES
         if op in _INFIX:
             return infix(_INFIX[op][0], args[0], args[1], _INFIX[op][1])
         if op is e.negative:
@@ -237,6 +239,7 @@ def _key_text(key: Any, tables: Sequence[Code], rank: int = 0) -> str:
     return ", ".join(parts) or "()"
 
 
+_WITH_SIZES = frozenset((r.reshape, r.broadcast_to, r.scatter, r.overlap_add, s.one_hot))
 _IN_PLACE = frozenset((r.scatter, r.overlap_add, r.windows, r.pad))
 
 Form = Callable[[Writer, Sequence[Code], Shapes, tuple[int, ...], Mapping[str, Any]], Code]

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import keyword
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import combinations
+from typing import Any
 
 import numpy as np
 
@@ -15,15 +18,16 @@ from ..derivation.writer import Deriver
 from ..errors import GradientError
 from ..graphs.backward import Trace, leaves_to_differentiate, record_sweep
 from ..graphs.levels import is_number
-from ..ops import OPS
+from ..ops import OPS, Op
 from ..ops import elementwise as e
 from ..ops import tabulated as t_
 from ..record import LITERALS
 from ..tensor import Tensor
-from .code import ATOM, PRODUCT, SUM, UNARY, Code, Writer, call, infix
+from .code import ATOM, HELPERS, PRODUCT, SUM, UNARY, Code, Writer, call, infix
 
 _TRUTHS = frozenset(op for op in OPS.values() if op.kind == "discrete" and op.name not in ("sign", "floor", "ceil", "rint"))
 _LOGICAL = frozenset((e.logical_and, e.logical_or, e.logical_not))
+LONGEST_NAME = 40
 WIDEST = 100  # columns, beyond which a shape is not put beside a line
 
 
@@ -36,6 +40,8 @@ class Line:
     uses: frozenset[str]
     shape: str = ""
     backward: bool = False
+    helpers: tuple[Op, ...] = ()
+    frozen: bool = False
 
 
 def source(
@@ -69,8 +75,9 @@ def source(
     -------
     str
         Python source. It needs nothing but NumPy, or with ``xp`` nothing but the library that it is given. It takes the
-        inputs, the constants and the parameters, and returns the value and the gradients as a tuple. It is for arrays of
-        the recorded shapes: only axes with letters, and of those not all, may have another size.
+        inputs, the constants and the parameters, and returns the value and the gradients as a tuple. Where every axis has
+        a letter (``dims``) it mostly serves arrays of any size; where a recorded size had to be written, it begins with
+        assertions of the recorded shapes.
 
     Raises
     ------
@@ -106,7 +113,14 @@ def source(
         )
     if level not in ("named", "op"):
         raise ValueError(f'source: there is no level {level!r}.\n  Try: level="named" or "op"')
+    if not function.isidentifier() or keyword.iskeyword(function):
+        raise ValueError(f"source: {function!r:.60} is no name for a function.\n  Try: forward_backward")
     wanted = None if wrt is None else [wrt] if isinstance(wrt, Tensor) else list(wrt)
+    for t in wanted or ():
+        if not isinstance(t, Tensor):
+            raise TypeError(f"source: the gradient by {type(t).__name__} was asked for, not by a Tensor: {t!r:.80}")
+        if t is root:
+            raise ValueError("source: the gradient of a value by itself is 1.\n  Try: wrt=None, for all parameters")
     return _Function(root, wanted, level, "xp" if xp else "np").text(function, comments)
 
 
@@ -130,7 +144,7 @@ class _Function:
         for t in self.targets:
             if id(t) not in places or places[id(t)] not in self.deriver.twins:
                 raise GradientError(f"source: {self.root._called()} does not depend on {t._called()}.")
-        self.taken = {self.library, "e", *keyword.kwlist}
+        self.taken = {self.library, *keyword.kwlist, *(name for name, _ in HELPERS.values())}
         names = self.deriver.names
         self.identifiers = {i: self._identifier(names[i]) for i in range(len(names))}
         root = self.identifiers[places[id(self.root)]]
@@ -140,11 +154,13 @@ class _Function:
         self.used: set[str] = set()
         self.counts: dict[str, str] = {}
         self.letters: dict[str, str] = {}
+        self.after: dict[str, str] = {}  # what is asserted of a value when it is there
 
     def _identifier(self, name: str) -> str:
         """A Python name for a tensor's name."""
         text = re.sub(r"\W", "_", name, flags=re.ASCII).strip("_") or "v"
         text = f"v{text}" if text[0].isdigit() else text
+        text = text[:LONGEST_NAME]
         plain, n = text, 2
         while text in self.taken:
             text, n = f"{plain}_{n}", n + 1
@@ -180,20 +196,55 @@ class _Function:
             if self.identifiers[i] in used or any(f" = {self.identifiers[i]}.shape" in c for c in counted)
         ]
         head = f"def {function}({', '.join([*(['xp'] if self.library == 'xp' else []), *own])}):"
-        body = [*counted, *self._laid_out(lines, comments), f"return {', '.join(returned)}"]
-        helpers = self.writer.helper_texts()
+        body = [*self._assertions(lines, own), *counted, *self._laid_out(lines, comments), f"return {', '.join(returned)}"]
+        helpers = self.writer.helper_texts({op for line in lines for op in line.helpers})
         inside = [line for text in helpers for line in [*text.split("\n"), ""]] if self.library == "xp" else []
         outside = [f"{text}\n\n" for text in helpers] if self.library == "np" else []
         indented = [f"    {line}" if line else "" for line in [*inside, *body]]
         start = [] if self.library == "xp" else ["import numpy as np\n\n"]
         return "\n".join([*start, *outside, head, *indented]) + "\n"
 
+    def _assertions(self, lines: Sequence[Line], own: Sequence[str]) -> list[str]:
+        """What the text takes for granted: the recorded shapes, where one stands in it, and rows that sum to 1."""
+        graph = self.deriver.reading.graph
+        nodes = {self.identifiers[node.id]: node for node in graph}
+        shown = [
+            node for node in graph if any(line.name in (self.identifiers[node.id], self.gradients.get(node.id)) for line in lines)
+        ]
+        unnamed = any(letter is None and n != 1 for node in shown for letter, n in zip(node.dims, node.shape, strict=True))
+        checks = []
+        if unnamed or any(line.frozen for line in lines):
+            checks = [f"{name}.shape == {nodes[name].shape}" for name in own if nodes[name].shape]
+        sums = {self.by_name[name]: self._sums_to_1(self.by_name[name]) for name in sorted(self.deriver.distributions)}
+        checks += [check for name, check in sums.items() if name in own]
+        self.after = {name: check for name, check in sums.items() if name not in own}
+        return [f"assert {check}" for check in checks]
+
+    def _mark(self, value: Any) -> None:
+        """Note that a number stands in the text that may be a size of these arrays: a variance divides by one."""
+        if value is None or (abs(float(value)) > 1 and abs(float(value)) in self.sizes):
+            self.writer.frozen = True
+
+    @cached_property
+    def sizes(self) -> set[float]:
+        """How many entries the arrays, and their leading or trailing axes, have; and one fewer."""
+        found: set[float] = set()
+        for node in self.deriver.reading.graph:
+            for start, stop in combinations(range(len(node.shape) + 1), 2):
+                n = math.prod(node.shape[start:stop])
+                found |= {float(n), float(n - 1)}
+        return found
+
+    def _sums_to_1(self, name: str) -> str:
+        return f"{self.library}.all({self.library}.abs({self.library}.sum({name}, axis=-1) - 1) < 1e-6)"
+
     def _add(self, name: str, code: Code, place: int, backward: bool = False) -> None:
         node = self.deriver.reading.graph.nodes[place]
         letters = [letter or str(n) for letter, n in zip(node.dims, node.shape, strict=True)]
         shape = f"({', '.join(letters)}{',' if len(letters) == 1 else ''})"
-        self.lines.append(Line(name, code.text, frozenset(self.used), shape, backward))
-        self.used = set()
+        helpers, frozen = tuple(self.writer.helpers), self.writer.frozen
+        self.lines.append(Line(name, code.text, frozenset(self.used), shape, backward, helpers, frozen))
+        self.used, self.writer.helpers, self.writer.frozen = set(), {}, False
 
     def _alive(self, returned: Sequence[str]) -> list[Line]:
         """The lines that what is returned needs."""
@@ -213,6 +264,7 @@ class _Function:
             if line.backward and n and not lines[n - 1].backward:
                 result.append("")
             result.append(f"{text:<{width}}  # {line.shape}" if comments else text)
+            result += [f"assert {self.after[line.name]}"] if line.name in self.after else []
         return result
 
     # ---- expressions --------------------------------------------------------------------------------------------------
@@ -232,11 +284,17 @@ class _Function:
         if place is not None and not (is_number(t) and t.name is None):
             return self._name(self.identifiers[place])
         if not t.inputs:
+            self._mark(t._data if not t.shape else None)
             return _literal(t, self.library)
         return self._expression(t, gradients)
 
     def _expression(self, t: Tensor, gradients: dict[int, str] | None = None) -> Code:
-        args = [self._value(x, gradients or {}) for x in t.inputs]
+        args = []
+        for x in t.inputs:
+            frozen = self.writer.frozen
+            args.append(self._value(x, gradients or {}))
+            if t.op is e.power and args[1:]:  # an exponent is no size
+                self.writer.frozen = frozen
         return self.writer.write(t.op, args, [x.shape for x in t.inputs], t.shape, t.params)
 
     def _gradient(self, place: int) -> Code:
@@ -255,6 +313,7 @@ class _Function:
                 found = part if found is None else infix("+", found, part, SUM)
             return found if found is not None else Code("0.0", ATOM)
         trace = self._trace
+        self.writer.frozen = True  # the rule of an op may hold any size
         own = self.deriver.tensors[place]
         gradients: dict[int, str] = {}
         for i in self.deriver.twins:  # in the order of the sweep: of several that are one and the same, the first
@@ -323,7 +382,7 @@ class _Function:
         if kind == "expand" and not m.parts[0].axes:
             if m.parts[0].kind == "number":
                 return call(f"{self.library}.full", repr(m.shape), repr(float(m.parts[0].detail)))
-            return call(f"{self.library}.reshape", parts[0].text, repr(m.shape))
+            return call(f"{self.library}.reshape", parts[0].text, repr(m.shape))  # of ones
         if kind == "expand":
             key = ", ".join("None" if n in m.detail else ":" for n in range(len(m.axes)))
             return Code(f"{parts[0].within(ATOM)}[{key}]", ATOM)
@@ -372,6 +431,7 @@ class _Function:
                     name = self._letter(letter)
                     self.counts.setdefault(name, f"{self.identifiers[node.id]}.shape[{node.dims.index(letter)}]")
                     return self._name(name)
+        self.writer.frozen = True
         return Code(str(n), ATOM)
 
     def _letter(self, letter: str) -> str:

@@ -25,6 +25,7 @@ class Simplified:
 
     total: Sum
     conditions: tuple[str, ...] = ()
+    distributions: tuple[str, ...] = ()  # the names of the tensors that sum to 1
 
 
 def simplified(total: Sum, known: Mapping[Symbol, tuple[Axes, Sum]]) -> Simplified | None:
@@ -43,16 +44,17 @@ def simplified(total: Sum, known: Mapping[Symbol, tuple[Axes, Sum]]) -> Simplifi
             return closed.with_(dict(zip(own, factor.places, strict=True)))
 
         found = contracted(replace_factors(total, change))
-    shorter, conditions = _sums_to_one(found.expanded())
+    shorter, names = _sums_to_one(found.expanded())
+    conditions = [f"{pretty(name)} sums to 1 over its last axis, which was checked on the data" for name in names]
     if any(entry.of.gradient_of for entry in shorter.entries()) or shorter == total:
         return None
     if shorter.cost() > total.cost() or (not used and not conditions):
         return None
-    return Simplified(shorter, tuple(conditions))
+    return Simplified(shorter, tuple(conditions), tuple(names))
 
 
 def _sums_to_one(total: Sum) -> tuple[Sum, list[str]]:
-    """The sum without factors Σ_m y_nm that are 1 in this data, and the sentences that say so."""
+    """The sum without factors Σ_m y_nm that are 1 in this data, and the names of those y."""
     conditions: dict[str, None] = {}
     terms = []
     for term in total.terms:
@@ -65,7 +67,7 @@ def _sums_to_one(total: Sum) -> tuple[Sum, list[str]]:
                 # Its other indices are still there in the rest, or were summed alone: then they count.
                 if all(any(i in indices_of(f) for f, _ in rest.factors) for i in _others(entry.places, index)):
                     term = replace(rest, over=tuple(i for i in rest.over if i is not index))
-                    conditions[f"{pretty(entry.of.name)} sums to 1 over its last axis, which was checked on the data"] = None
+                    conditions[entry.of.name] = None
         terms.append(term)
     return Sum(tuple(terms)).collected(), list(conditions)
 

@@ -104,6 +104,8 @@ class Deriver:
         The gradients found so far, in indices.
     forms : dict
         For each gradient found so far, what each equation contributes, as an expression of arrays, or None.
+    distributions : set
+        The names of the tensors that a simplification needs to sum to 1.
     """
 
     def __init__(self, root: Tensor, wanted: Sequence[Tensor] | None, every_operation: bool = False) -> None:
@@ -135,6 +137,7 @@ class Deriver:
         self.root_name = root_name
         self.closed: dict[int, tuple[Axes, Sum]] = {}
         self.forms: dict[int, tuple[Matrix | None, ...]] = {}
+        self.distributions: set[str] = set()
         self.equations = Equations(self.known, self.reading.dims)
 
     def _symbol(self, t: Tensor, place: int) -> Symbol:
@@ -302,6 +305,7 @@ class Deriver:
         closed = simplified(total, {self.incoming[i]: form for i, form in self.closed.items()})
         if closed is not None:
             line = Row((left, Sign("="), sum_tree(closed.total, names)))
+            self.distributions |= set(closed.distributions)
             words = _conditions("Simplified", closed.conditions)
             steps.append(Step("simplified", words, line, self._check(closed.total, ij, engine)))
             part = self._matrix_steps(place, t, axes, closed.total, names, engine, steps)
