@@ -16,7 +16,7 @@ from test_random_programs import program
 
 import tinygrad_edu as tg
 from tinygrad_edu import note
-from tinygrad_edu.codegen import NoCodeError, source
+from tinygrad_edu.codegen import NoCodeError
 from tinygrad_edu.derivation.writer import Deriver
 
 NOTE = """\
@@ -85,11 +85,11 @@ def engine(root: tg.Tensor) -> list[Any]:
 
 
 def test_the_note_reads_like_its_summary() -> None:
-    assert source(note.network()["L"]) == NOTE
+    assert tg.source(note.network()["L"]) == NOTE
 
 
 def test_it_runs_on_other_numbers_and_another_number_of_examples() -> None:
-    f = function(source(note.network(4, 2, 3, 5)["L"]))
+    f = function(tg.source(note.network(4, 2, 3, 5)["L"]))
     other = note.network(7, 2, 3, 5, seed=3)
     given = {name: other[name].numpy() for name in ("x", "y", "W1", "b1", "W2", "b2", "U", "c")}
     found = f(**given)
@@ -135,7 +135,7 @@ ONLY_AS_RECORDED = {"a variance", "no letters", "half a sum", "an embedding"}
 @pytest.mark.parametrize("model", MODELS)
 def test_on_other_sizes_it_is_right_or_says_that_it_is_not_for_them(model: str, level: str) -> None:
     rng = np.random.default_rng(0)
-    text = source(MODELS[model](4, rng).named("L"), level=level)
+    text = tg.source(MODELS[model](4, rng).named("L"), level=level)
     f = function(text)
     other = MODELS[model](6, rng).named("L")
     given = arguments(f, other, level)
@@ -151,7 +151,7 @@ def test_on_other_sizes_it_is_right_or_says_that_it_is_not_for_them(model: str, 
 @pytest.mark.parametrize("seed", range(25))
 def test_random_programs(seed: int, level: str) -> None:
     root, _ = program(seed)
-    f = function(source(root, level=level))
+    f = function(tg.source(root, level=level))
     same(f(*arguments(f, root, level)), engine(root))
 
 
@@ -162,7 +162,7 @@ def test_the_array_api_standard(level: str) -> None:
     for seed in range(60):
         root, _ = program(seed)
         try:
-            text = source(root, level=level, xp=True)
+            text = tg.source(root, level=level, xp=True)
         except NoCodeError:
             continue  # adding at places and padding are not in the standard
         assert "np." not in text
@@ -177,14 +177,14 @@ def test_the_array_api_standard(level: str) -> None:
 def test_the_same_text_on_other_libraries(library: str) -> None:
     xp = pytest.importorskip(library)
     root = note.network()["L"]
-    f = function(source(root, xp=True))
+    f = function(tg.source(root, xp=True))
     make = getattr(xp, "asarray", None) or xp.from_array
     same(f(xp, *map(make, arguments(f, root, "named"))), engine(root), rtol=1e-4, atol=1e-6)
 
 
 def test_every_line_is_needed_and_every_name_is_defined_before_it_is_used() -> None:
     for seed in range(20):
-        text = source(program(seed)[0])
+        text = tg.source(program(seed)[0])
         body = next(
             node for node in ast.parse(text).body if isinstance(node, ast.FunctionDef) and node.name == "forward_backward"
         )
@@ -203,7 +203,7 @@ def test_every_line_is_needed_and_every_name_is_defined_before_it_is_used() -> N
 
 def test_only_what_is_asked_for_is_computed() -> None:
     values = note.network()
-    text = source(values["L"], values["b2"], comments=False)
+    text = tg.source(values["L"], values["b2"], comments=False)
     assert "dL_du1" not in text
     assert "dL_dU" not in text
     assert text.endswith("return L, dL_db2\n")
@@ -212,7 +212,7 @@ def test_only_what_is_asked_for_is_computed() -> None:
 
 def test_a_gradient_of_a_value_in_between() -> None:
     values = note.network()
-    f = function(source(values["L"], [values["h1"]], function="step"), "step")
+    f = function(tg.source(values["L"], [values["h1"]], function="step"), "step")
     given = {name: values[name].numpy() for name in inspect.signature(f).parameters}
     same(f(**given), [values["L"].numpy(), tg.gradients(values["L"], values["h1"]).numpy()])
 
@@ -235,7 +235,7 @@ def test_a_gradient_of_a_value_in_between() -> None:
 def test_ops_of_every_kind(make: Callable[[tg.Tensor], tg.Tensor]) -> None:
     root = make(leaf([0.3, -1.2, 0.7, 2.0, -0.4, 1.1], "w")).named("L")
     for level in ("named", "op"):
-        f = function(source(root, level=level))
+        f = function(tg.source(root, level=level))
         same(f(*arguments(f, root, level)), engine(root))
 
 
@@ -244,7 +244,7 @@ def test_ops_of_every_kind(make: Callable[[tg.Tensor], tg.Tensor]) -> None:
 )
 def test_any_name_becomes_a_name_of_python(name: str) -> None:
     w = leaf(2.0, name)
-    text = source((w * w * w).named("L"))
+    text = tg.source((w * w * w).named("L"))
     assert "import os" not in text
     tree = ast.parse(text)
     assert [type(node).__name__ for node in tree.body] == ["Import", "FunctionDef"]
@@ -253,17 +253,17 @@ def test_any_name_becomes_a_name_of_python(name: str) -> None:
 
 def test_names_that_come_again_stay_apart() -> None:
     a, b = leaf(2.0, "w"), leaf(3.0, "w")
-    same(function(source((a * a * b).named("w")))(2.0, 3.0), [np.array(12.0), np.array(12.0), np.array(4.0)])
+    same(function(tg.source((a * a * b).named("w")))(2.0, 3.0), [np.array(12.0), np.array(12.0), np.array(4.0)])
 
 
 def test_float32_stays_float32() -> None:
     w = tg.Tensor(np.ones((2, 3), np.float32), requires_grad=True, name="w")
-    for out in function(source(tg.tanh(w * 0.5).mean().named("L")))(w.numpy()):
+    for out in function(tg.source(tg.tanh(w * 0.5).mean().named("L")))(w.numpy()):
         assert np.asarray(out).dtype == np.float32
 
 
 def test_the_same_text_in_another_process() -> None:
-    code = "from tinygrad_edu import codegen, note; print(codegen.source(note.network()['L']), end='')"
+    code = "import tinygrad_edu as tg; from tinygrad_edu import note; print(tg.source(note.network()['L']), end='')"
     run = subprocess.run([sys.executable, "-X", "utf8", "-c", code], capture_output=True, encoding="utf-8", check=True)
     assert run.stdout == NOTE
 
@@ -271,12 +271,12 @@ def test_the_same_text_in_another_process() -> None:
 def test_mistaken_calls() -> None:
     L = note.network()["L"]
     with pytest.raises(TypeError, match="not a Tensor"):
-        source(3.0)  # type: ignore[arg-type]  # the mistake
+        tg.source(3.0)  # type: ignore[arg-type]  # the mistake
     with pytest.raises(tg.GradientError, match=r"shape \(2,\)"):
-        source(leaf([1.0, 2.0], "w") * 2)
+        tg.source(leaf([1.0, 2.0], "w") * 2)
     with pytest.raises(ValueError, match=r"no level 'layer'.*\n.*named"):
-        source(L, level="layer")
+        tg.source(L, level="layer")
     with pytest.raises(tg.GradientError, match="does not depend on Tensor z"):
-        source(L, leaf(1.0, "z"))
+        tg.source(L, leaf(1.0, "z"))
     with pytest.raises(NoCodeError, match="no NumPy code for cube"):
-        source(tg.elementwise("cube", lambda x: x**3, lambda y, x: 3 * x * x)(leaf(2.0, "w")).named("L"))
+        tg.source(tg.elementwise("cube", lambda x: x**3, lambda y, x: 3 * x * x)(leaf(2.0, "w")).named("L"))

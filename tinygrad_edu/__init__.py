@@ -19,6 +19,7 @@ from .tensor import Tensor
 
 if TYPE_CHECKING:
     from .check.gradcheck import gradcheck
+    from .codegen import source
     from .derivation import Derivation, derive
     from .drawing.draw import draw
     from .drawing.paths import draw_paths
@@ -54,6 +55,7 @@ __all__ = [
     "pretty",
     "scalar_gradients",
     "scope",
+    "source",
     "value_and_grad",
     "vjp",
 ]
@@ -71,6 +73,7 @@ _READERS = {
     "name": "graphs",
     "pretty": "graphs",
     "scalar_gradients": "graphs",
+    "source": "codegen",
 }
 
 

@@ -92,7 +92,7 @@ def source(
     >>> x = tg.Tensor([[1.0, 2.0], [3.0, 4.0]], name="x", dims="N F")
     >>> w = tg.Tensor([0.5, -0.25], requires_grad=True, name="w", dims="F")
     >>> h = tg.tanh(x @ w).named("h")
-    >>> print(source((h * h).mean().named("L")))
+    >>> print(tg.source((h * h).mean().named("L")))
     import numpy as np
     <BLANKLINE>
     <BLANKLINE>
