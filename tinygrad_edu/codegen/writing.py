@@ -326,7 +326,11 @@ class _Function:
                 and trace.gradients[t] is not trace.gradients[own]
             ):
                 gradients.setdefault(id(trace.gradients[t]), self.gradients[i])
-        return self._expression(trace.gradients[own], gradients)
+        total: Code | None = None
+        for _, _, piece in trace.parts[id(own)]:
+            code = self._value(piece, gradients)
+            total = code if total is None else infix("+", total, code, SUM)
+        return total if total is not None else Code("0.0", ATOM)
 
     def _may_divide_by_0(self, place: int) -> bool:
         """Whether the gradient comes through a norm, whose rule says what 0/0 is: the derivation does not."""
