@@ -963,3 +963,20 @@ def test_a_name_may_have_latex_of_its_own() -> None:
     assert r"\partial {\mathbf{W}_2}" in found.latex()
     assert "W^{(2)}" not in found.markdown()
     assert "[U+" not in found.latex() + found.markdown()
+
+
+@pytest.mark.parametrize(
+    ("make", "result"),
+    [
+        (lambda w: (2.0**w).sum(), "∂𝓛/∂w = 2^w ∗ log(2)"),
+        (lambda w: (w ** tg.Tensor([3.0, 0.5], name="x")).sum(), "∂𝓛/∂w = x ∗ w^(x − 1)"),
+        (lambda w: tg.where(w > 1.5, w, 0.1 * w).sum(), "∂𝓛/∂w = [w > 1.5] + (1 − [w > 1.5]) / 10"),
+        (lambda w: tg.clip(w, -1, 1.5).sum(), "∂𝓛/∂w = [w ≥ −1] ∗ [w ≤ 1.5]"),
+        (lambda w: tg.relu(w).sum(), "∂𝓛/∂w = [w > 0]"),
+    ],
+)
+def test_guards_of_the_op_table_are_not_mathematics(make: Callable[[tg.Tensor], tg.Tensor], result: str) -> None:
+    L = make(leaf([1.0, 2.0], "w")).named("L")
+    found = tg.derive(L)
+    check(found, L)
+    assert found.results["w"] == result

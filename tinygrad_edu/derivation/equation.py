@@ -87,9 +87,7 @@ class Equations:
             return self._steps(op, t, axes)
         if isinstance(op, Elementwise):
             args = tuple(self.write(x, aligned(axes, x.shape)) for x in t.inputs)
-            if op is s_.where and args[1:] == (number(1), Sum()):
-                return args[0]  # 1 where the condition holds
-            return Sum.of(Call(op, args, tuple(t.params.items())))
+            return _folded(op, args, t.params)
         raise NoIndexFormError(f"{op.name} is not a sum of products of entries")
 
     def rule(self, t: Tensor, i: int, incoming: Symbol, axes: Axes) -> Sum:
@@ -417,6 +415,31 @@ def partial(op: Elementwise, i: int, args: Sequence[Sum], y: Sum, params: Mappin
         return Sum()
     sums = {id(x): arg for x, arg in zip(stand_ins, args, strict=True) if isinstance(x, Tensor)}
     return _Partial({**sums, id(result): y}).write(found, ())
+
+
+def _folded(op: Elementwise, args: tuple[Sum, ...], params: Mapping[str, Any]) -> Sum:
+    """An elementwise function at one place, without what is known beforehand and without guards against single points."""
+    plain = [_plain(arg) for arg in args]
+    if op.kind == "discrete" and None not in plain:
+        return number(np.asarray(op.forward(*map(np.asarray, plain), **params)).item())
+    if op is e.logical_not:
+        return number(1) - args[0]
+    if op is e.logical_and:
+        return args[0].times(args[1])
+    if op is s_.where:
+        if args[1:] == (number(1), Sum()):
+            return args[0]  # 1 where the condition holds
+        if plain[0] is not None:
+            return args[1] if plain[0] else args[2]
+        if _is_guard(args[0]):
+            return args[2]
+    return Sum.of(Call(op, args, tuple(params.items())))
+
+
+def _is_guard(condition: Sum) -> bool:
+    """Whether it holds at single points only: ``a = 0 and b > 0``, where 0 · log 0 would be NaN."""
+    calls = [factor for term in condition.terms for factor, _ in term.factors if isinstance(factor, Call)]
+    return len(condition.terms) == 1 and any(call.op is e.equal and _plain(call.args[1]) == 0 for call in calls)
 
 
 class _Partial(Equations):

@@ -11,7 +11,7 @@ from ..graphs import Block, Graph, graph
 from ..graphs.backward import check_root, differentiate, differentiate_folded
 from ..graphs.expression import HOLE
 from ..graphs.fold import count_arrows, count_shown, fold_evenly, fold_scopes
-from ..graphs.levels import read
+from ..graphs.levels import is_number, read
 from ..graphs.scalarized import scalarized
 from ..sweep import topological_order
 from ..tensor import Tensor
@@ -290,5 +290,5 @@ def _too_many(order: Sequence[Tensor], level: str, max_nodes: int) -> str:
 
 
 def _left(order: Sequence[Tensor], blocks: Mapping[int, Block]) -> int:
-    """How many nodes there are when the blocks are folded."""
-    return len({id(blocks[id(t)]) if id(t) in blocks else id(t) for t in order})
+    """How many nodes there are when the blocks are folded; bare numbers stand in formulas."""
+    return len({id(blocks.get(id(t), t)) for t in order if id(t) in blocks or t.name is not None or not is_number(t)})
