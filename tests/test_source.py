@@ -251,6 +251,20 @@ def test_any_name_becomes_a_name_of_python(name: str) -> None:
     same(function(text)(2.0), [np.array(8.0), np.array(12.0)])
 
 
+def test_a_gradient_of_what_has_no_name_or_requires_none() -> None:
+    x, w = tg.Tensor([1.0, 2.0], name="x", dims="N"), leaf([3.0, 4.0], "w")
+    u = x * w
+    L = (tg.tanh(u) ** 2).sum().named("L")
+    found = function(tg.source(L, [u, x]))(x=x.numpy(), w=w.numpy())
+    same(found, [L.numpy(), tg.gradients(L, u).numpy(), tg.gradients(L, x).numpy()])
+
+
+@pytest.mark.parametrize("name", ["1 a", "class", "np", "sig"])
+def test_a_name_that_is_no_function_of_its_own_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match="no name for a function"):
+        tg.source(note.network()["L"], function=name)
+
+
 def test_names_that_come_again_stay_apart() -> None:
     a, b = leaf(2.0, "w"), leaf(3.0, "w")
     same(function(tg.source((a * a * b).named("w")))(2.0, 3.0), [np.array(12.0), np.array(12.0), np.array(4.0)])

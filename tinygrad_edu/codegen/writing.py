@@ -65,7 +65,7 @@ def source(
         A line per named tensor, or per operation.
     xp : bool
         Write it over the Array API standard: the function's first argument is the library, so that the same text runs on
-        NumPy, PyTorch, JAX, CuPy and others.
+        NumPy, PyTorch, JAX, Dask and others.
     comments : bool
         The shape beside each line.
     function : str
@@ -113,9 +113,12 @@ def source(
         )
     if level not in ("named", "op"):
         raise ValueError(f'source: there is no level {level!r}.\n  Try: level="named" or "op"')
-    if not function.isidentifier() or keyword.iskeyword(function):
+    taken = {"np", "xp", *(name for name, _ in HELPERS.values())}
+    if not function.isidentifier() or keyword.iskeyword(function) or function in taken:
         raise ValueError(f"source: {function!r:.60} is no name for a function.\n  Try: forward_backward")
     wanted = None if wrt is None else [wrt] if isinstance(wrt, Tensor) else list(wrt)
+    if wanted is not None and not wanted:
+        raise ValueError("source: there is nothing to differentiate by.\n  Try: wrt=None, for all parameters")
     for t in wanted or ():
         if not isinstance(t, Tensor):
             raise TypeError(f"source: the gradient by {type(t).__name__} was asked for, not by a Tensor: {t!r:.80}")
@@ -136,14 +139,14 @@ class _Function:
 
     def __post_init__(self) -> None:
         self.writer = Writer(self.library)
-        self.deriver = Deriver(self.root, None, every_operation=self.level == "op")
-        self.deriver.sections()
+        try:
+            self.deriver = Deriver(self.root, self.wanted, every_operation=self.level == "op")
+            self.deriver.sections()
+        except GradientError as error:
+            raise GradientError(str(error).replace("derive:", "source:", 1)) from None
         order, places = self.deriver.order, self.deriver.reading.places
         leaves = [t for t in order if not t.inputs and t._requires_grad]
         self.targets = list(self.wanted) if self.wanted is not None else leaves
-        for t in self.targets:
-            if id(t) not in places or places[id(t)] not in self.deriver.twins:
-                raise GradientError(f"source: {self.root._called()} does not depend on {t._called()}.")
         self.taken = {self.library, *keyword.kwlist, *(name for name, _ in HELPERS.values())}
         names = self.deriver.names
         self.identifiers = {i: self._identifier(names[i]) for i in range(len(names))}

@@ -17,15 +17,14 @@ from .terms import (
     Factor,
     Group,
     Index,
-    NoIndexFormError,
     Place,
     Sum,
     Symbol,
     Term,
     Where,
-    at,
     indices_of,
     number,
+    replace_factors,
 )
 
 Named = Mapping[Factor, Sum]  # what has a name of its own: for tanh(u_ij), h_ij
@@ -36,6 +35,7 @@ def derivative(total: Sum, by: Symbol, places: Sequence[Where], named: Named | N
 
     Examples
     --------
+    >>> from tinygrad_edu.derivation.terms import at
     >>> i, r = Index(2), Index(3)
     >>> h, W = Symbol("h", None), Symbol("W", None)
     >>> u = Sum.of(Entry(h, (at(r),))).times(Sum.of(Entry(W, (at(r), at(i))))).summed((r,))
@@ -75,8 +75,11 @@ def _of_factor(factor: Factor, by: Symbol, places: Sequence[Where], named: Named
 def contracted(total: Sum, survived: Callable[[Index, Where], None] = lambda index, place: None) -> Sum:
     """The sum without the deltas that a summed index is in: only one of its values survives.
 
+    ``survived`` is told each index that goes, and the place that is left of it.
+
     Examples
     --------
+    >>> from tinygrad_edu.derivation.terms import at
     >>> i, r = Index(3), Index(3)
     >>> h = Symbol("h", None)
     >>> term = Term(factors=((Entry(h, (at(r),)), 1), (Delta(at(r), at(i)), 1)), over=(r,))
@@ -175,24 +178,7 @@ def rule_as_derivative(rule: Sum, incoming: Symbol, places: Sequence[Where]) -> 
             deltas = tuple((Delta(target, own), 1) for own, target in zip(factor.places, places, strict=True))
             return Sum((Term(factors=deltas),))
         if isinstance(factor, Group) and any(entry.of is incoming for entry in factor.sum.entries()):
-            inside = Sum()
-            for term in factor.sum.terms:
-                inside = inside + _changed(term, change)
-            return inside
+            return replace_factors(factor.sum, change)
         return None
 
-    result = Sum()
-    for term in rule.terms:
-        result = result + _changed(term, change)
-    return result
-
-
-def _changed(term: Term, change: Callable[[Factor], Sum | None]) -> Sum:
-    product = Sum((Term(term.coefficient, (), term.over),))
-    for factor, n in term.factors:
-        new = change(factor)
-        product = product.distributed(Sum.of(factor, n) if new is None else new)
-    return product
-
-
-__all__ = ["NoIndexFormError", "at", "contracted", "derivative", "rule_as_derivative"]
+    return replace_factors(rule, change)

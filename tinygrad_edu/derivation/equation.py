@@ -477,6 +477,3 @@ def _added(left: Where | None, right: Where | None) -> Where | None:
     if not isinstance(left, Place) or not isinstance(right, Place):
         raise NoIndexFormError("an index that is looked up is shifted")
     return Place((*left.parts, *right.parts), left.offset + right.offset)
-
-
-__all__ = ["Axes", "Equations", "Term", "aligned", "partial"]

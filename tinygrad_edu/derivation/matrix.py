@@ -507,6 +507,3 @@ def symbols(m: Matrix) -> Iterator[Symbol]:
         yield m.detail
     for part in m.parts:
         yield from symbols(part)
-
-
-__all__ = ["Matrix", "NoMatrixFormError", "common", "exactly", "symbols", "to_matrix"]

@@ -306,6 +306,3 @@ def _tight_shape(m: Matrix, letters: bool) -> str:
         return shape_of(m.axes, letters)
     text = shapes_text(m, letters)
     return text if m.kind == "matmul" or (text.count("(") == 1 and text.endswith(")")) else f"[{text}]"
-
-
-__all__ = ["letters_for", "matrix_tree", "shapes_text", "sum_tree"]
