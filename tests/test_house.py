@@ -33,9 +33,12 @@ FLOORS = [
     "graphs",
     "derivation",
     "codegen",
+    "compiler",
     "check",
     "drawing",
+    "exporting",
     "note",
+    "doctor",
     "cli",
     "__main__",
 ]
@@ -113,4 +116,4 @@ def test_public_functions_have_an_example() -> None:
         for name in tinygrad_edu.__all__
         if callable(getattr(tinygrad_edu, name)) and ">>>" not in (getattr(tinygrad_edu, name).__doc__ or "")
     ]
-    assert without == ["AnomalyError", "GradientError", "ShapeError"]
+    assert without == ["AnomalyError", "CompileError", "GradientError", "ShapeError"]

@@ -51,7 +51,7 @@ def combine(rng: np.random.Generator, a: tg.Tensor, b: tg.Tensor) -> tg.Tensor:
     except ValueError:
         pass
     else:
-        fitting += [lambda: a + b, lambda: a * b, lambda: a - b, lambda: a / (b * b + 1.0), lambda: tg.where(a._data > 0.3, a, b)]
+        fitting += [lambda: a + b, lambda: a * b, lambda: a - b, lambda: a / (b * b + 1.0), lambda: tg.where(a > 0.3, a, b)]
     if a.ndim == b.ndim == 1:
         fitting += [lambda: tg.outer(a, b), lambda: tg.concatenate([a, b])]
     if not fitting:
@@ -59,11 +59,12 @@ def combine(rng: np.random.Generator, a: tg.Tensor, b: tg.Tensor) -> tg.Tensor:
     return fitting[rng.integers(len(fitting))]()
 
 
-def program(seed: int) -> tuple[tg.Tensor, list[tg.Tensor]]:
-    """A scalar result of some thirty operations, and the leaves that it was computed from."""
+def program(seed: int, given: list[tg.Tensor] | None = None) -> tuple[tg.Tensor, list[tg.Tensor]]:
+    """A scalar result of some thirty operations, and the leaves that it was computed from: the given ones, or its own."""
     rng = np.random.default_rng(seed)
     shapes = [(), (2,), (3,), (2, 3), (3, 2), (1, 3), (2, 1)]
     leaves = [tg.Tensor(rng.normal(size=s) * 0.8, requires_grad=True, name=f"w{i}") for i, s in enumerate(shapes)]
+    leaves = leaves if given is None else given
     pool = list(leaves)
     for _ in range(30):
         a = pool[rng.integers(len(pool))]

@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from . import functions, ops
-from .errors import AnomalyError, GradientError, ShapeError
+from .errors import AnomalyError, CompileError, GradientError, ShapeError
 from .functions import *  # noqa: F403  # the functions list their public names in __all__
 from .gradients import grad, gradients, hessian, jacobian, jvp, value_and_grad, vjp
 from .modes import detect_anomaly, enable_grad, no_grad, scope
@@ -20,9 +20,11 @@ from .tensor import Tensor
 if TYPE_CHECKING:
     from .check.gradcheck import gradcheck
     from .codegen import source
+    from .compiler import compile
     from .derivation import Derivation, derive
     from .drawing.draw import draw
     from .drawing.paths import draw_paths
+    from .exporting import export_onnx
     from .graphs import backward_graph, count_paths, graph, name, pretty, scalar_gradients
 
 __version__ = "0.1.0"
@@ -30,11 +32,13 @@ __version__ = "0.1.0"
 __all__ = [
     *functions.__all__,
     "AnomalyError",
+    "CompileError",
     "Derivation",
     "GradientError",
     "ShapeError",
     "Tensor",
     "backward_graph",
+    "compile",
     "count_paths",
     "derive",
     "detect_anomaly",
@@ -42,6 +46,7 @@ __all__ = [
     "draw_paths",
     "elementwise",
     "enable_grad",
+    "export_onnx",
     "grad",
     "gradcheck",
     "gradients",
@@ -64,10 +69,12 @@ __all__ = [
 _READERS = {
     "backward_graph": "graphs",
     "Derivation": "derivation",
+    "compile": "compiler",
     "count_paths": "graphs",
     "derive": "derivation",
     "draw": "drawing",
     "draw_paths": "drawing",
+    "export_onnx": "exporting",
     "gradcheck": "check",
     "graph": "graphs",
     "name": "graphs",

@@ -13,3 +13,7 @@ class GradientError(ValueError):
 
 class AnomalyError(FloatingPointError):
     """Under ``detect_anomaly()``: an operation made the first NaN or infinity."""
+
+
+class CompileError(ValueError):
+    """A function cannot be compiled: it is not the same computation at every call, or the program does not agree with it."""

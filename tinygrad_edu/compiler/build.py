@@ -1,0 +1,307 @@
+"""From a task to a program that runs: values, instructions, memory, text."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from threading import Lock
+from typing import Any
+
+import numpy as np
+
+from ..sweep import topological_order
+from ..tensor import Tensor
+from .emit import Emitter, load
+from .entry import make_entry
+from .floats import TAKEN, FloatLowering, is_scalar
+from .instructions import Array, Instruction, Number, Operand
+from .lower import UFUNCS, Lowering
+from .plan import Layout, lay_out
+from .program import Program, Value
+from .task import Task
+from .trace import Reader
+
+RESERVED = ("program", "float64")
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """A program that is ready to run: ``entry`` takes arrays and Tensors."""
+
+    entry: Callable[..., Any]
+    text: str
+    layout: Layout
+    instructions: list[Instruction]
+
+
+def build(task: Task, lock: Lock) -> Built:
+    """The fastest program for a task: of Python's floats where every value is one number, else of arrays."""
+    values = Values(task)
+    if is_scalar(values.program.needed(values.outputs + values.updated)):
+        return _of_numbers(task, values, lock)
+    return _of_arrays(task, values, lock)
+
+
+class Values:
+    """The task as values of one program."""
+
+    def __init__(self, task: Task) -> None:
+        self.task = task
+        self.program = Program()
+        self.arguments = [
+            self.program.given(("argument", n), t.shape, t.dtype, t.name or f"x{n}") for n, t in enumerate(task.inputs)
+        ]
+        self.reader = Reader(self.program, {id(t): v for t, v in zip(task.inputs, self.arguments, strict=True)})
+        self.at_state = {id(t): n for n, t in enumerate(task.state.tensors)} if task.state is not None else {}
+        self.outputs = self.read([task.root, *task.gradients])
+        self._name_gradients()
+        self.updated = self.read([t for group in task.updated for t in group])
+
+    def read(self, roots: Sequence[Tensor]) -> list[Value]:
+        """The values of recorded Tensors; leaves that were there before the call come from outside."""
+        known = self.reader.known
+        for t in topological_order(roots):
+            if not t.inputs and id(t) not in known:
+                if id(t) in self.at_state:
+                    known[id(t)] = self.program.given(("state", self.at_state[id(t)]), t.shape, t.dtype, t.name or "w")
+                elif id(t) in self.task.outside:
+                    known[id(t)] = self.program.given(("outside", t), t.shape, t.dtype, t.name or "")
+        return self.reader.read(roots)
+
+    def read_flat(self) -> list[tuple[list[Value], list[Value]]]:
+        """For each chunk the values of the flat state, and what becomes of them."""
+        found = []
+        assert self.task.state is not None
+        for n, (leaves, gradient, new) in enumerate(self.task.flat):
+            old = [self.program.given(("flat", n, k), t.shape, t.dtype) for k, t in enumerate(leaves)]
+            self.reader.known.update({id(t): v for t, v in zip(leaves, old, strict=True)})
+            self.reader.known[id(gradient)] = self.program.given(("gradient", n), gradient.shape, gradient.dtype)
+            found.append((old, self.read(new)))
+        return found
+
+    def _name_gradients(self) -> None:
+        root = self.task.root.name or "L"
+        for t, v in zip(self.task.targets, self.outputs[1:], strict=True):
+            if v.op is not None and not v.name:
+                v.name = f"d{root}_d{t.name or 'w'}"
+
+    def returned(self, texts: Sequence[str]) -> str:
+        """What the program gives back: the value, and the gradients unless they were used up."""
+        if self.task.state is not None or not self.task.targets:
+            return texts[0]
+        return f"{texts[0]}, {texts[1]}" if self.task.single else f"{texts[0]}, [{', '.join(texts[1:])}]"
+
+
+# ---- programs of single numbers --------------------------------------------------------------------------------------
+
+
+def _of_numbers(task: Task, values: Values, lock: Lock) -> Built:
+    fast = _number_program(task, values, FloatLowering([*RESERVED, *TAKEN]))
+    slow: list[Built] = []
+
+    def run(*args: Any) -> Any:
+        try:
+            return fast.entry(*args)
+        except (ArithmeticError, ValueError):  # Python raises where NumPy's numbers become inf or nan
+            if not slow:
+                slow.append(_number_program(task, values, Lowering(RESERVED)))
+            return slow[0].entry(*args)
+
+    return Built(make_entry(run, task.inputs, None, lock), fast.text, fast.layout, fast.instructions)
+
+
+def _number_program(task: Task, values: Values, low: Lowering) -> Built:
+    """One assignment for each value, and at the end the new numbers of the parameters."""
+    emitter = Emitter(low.instructions)
+    plain = ".item()" if isinstance(low, FloatLowering) else ""  # Python's own numbers are several times faster than NumPy's
+    for v in values.arguments:
+        name = emitter.argument(low.name(v.name))
+        low.where[v.place] = Number(name)
+        if plain:
+            emitter.prepare(f"{name} = {name}{plain}", name)
+    state = task.state.tensors if task.state is not None else []
+    holders: dict[int, str] = {}
+    needed = values.program.needed(values.outputs + values.updated)
+    for v in needed:
+        if v.source is not None and v.place not in low.where:
+            t = state[v.source[1]] if v.source[0] == "state" else v.source[1]
+            name = low.name(v.name)
+            holders[id(t)] = holder = low.name(f"{name}_")
+            low.where[v.place] = Number(name)
+            emitter.prepare(f"{name} = {holder}._data{plain}", name, **{holder: t})
+    for v in needed:
+        if v.op is not None:
+            low.lower(v)
+    texts = [low.number(v).text for v in values.outputs]
+    new = [low.number(v).text for v in values.updated]
+    emitter.namespace["float64"] = np.float64
+    emitter.write(low.constants())
+    for t, text in zip(state, new, strict=True):
+        holder = holders.get(id(t)) or low.name(t.name or "w")
+        emitter.finish(f"{holder}._data = float64({text})", text, **{holder: t})
+    text = emitter.text("program", values.returned(texts), texts)
+    return Built(load(text, emitter.namespace, "program"), text, emitter.layout, low.instructions)
+
+
+# ---- programs of arrays ----------------------------------------------------------------------------------------------
+
+
+def _of_arrays(task: Task, values: Values, lock: Lock) -> Built:
+    state = task.state
+    if state is not None:
+        state.move()
+    low = Lowering(state.names if state is not None else RESERVED)
+    flat = values.read_flat() if task.flat else []
+    updated = [] if flat else values.updated
+    roots = values.outputs + updated + [v for _, new in flat for v in new]
+    given = _Given(task, low)
+    for v in [*values.arguments, *values.program.needed(roots)]:
+        if v.source is not None and v.place not in low.where:
+            low.where[v.place] = given.place(v)
+    arguments = [low.where[v.place] for v in values.arguments]
+    if state is None:
+        for v in values.outputs:
+            _force(low, v, _result(task, low, v))
+    elif flat:
+        _force(low, values.outputs[0], _result(task, low, values.outputs[0]))
+        for v, buffer in zip(values.outputs[1:], state.gradients, strict=True):
+            _force(low, v, Array(buffer, (), buffer.shape))
+    for v in values.program.needed(values.outputs + updated):
+        if v.op is not None:
+            low.lower(v)
+    results = _results(task, low, values.outputs if state is None else values.outputs[:1])
+    if flat:
+        _update_flat(task, low, values, flat)
+    elif state is not None:
+        _update_each(task, low, updated)
+    layout = lay_out(low.instructions)
+    emitter = Emitter(low.instructions, layout)
+    for x in arguments:
+        emitter.argument(x.text if isinstance(x, Number) else x.buffer.name)
+    for line, name, uses in given.lines:
+        emitter.prepare(line, name, **uses)
+    emitter.write(low.constants())
+    texts = [x.text if isinstance(x, Number) else emitter.array(x) for x in results]
+    text = emitter.text("program", values.returned(texts), texts)
+    program = load(text, emitter.namespace, "program")
+    if state is not None:
+        state.moved.append(emitter.remake_kept)
+    return Built(make_entry(program, task.inputs, state, lock), text, layout, low.instructions)
+
+
+class _Given:
+    """What comes from outside, and the lines that fetch it."""
+
+    def __init__(self, task: Task, low: Lowering) -> None:
+        self.task = task
+        self.low = low
+        self.lines: list[tuple[str, str, Mapping[str, Any]]] = []
+
+    def place(self, v: Value) -> Operand:
+        """The operand that a value from outside is."""
+        kind, which, *more = v.source
+        state = self.task.state
+        if kind in ("argument", "outside"):
+            found: Operand = self.low.buffer(v.shape, v.dtype, "given", v.name) if v.shape else Number(self.low.name(v.name))
+            if kind == "outside":
+                name = found.text if isinstance(found, Number) else found.buffer.name
+                holder = self.low.name(f"{name}_")
+                self.lines.append((f"{name} = {holder}._data", name, {holder: which}))
+            return found
+        assert state is not None
+        if kind == "state":
+            buffer = state.buffers[which]
+        else:
+            buffer = state.chunks[which].flats[more[0]] if kind == "flat" else state.chunks[which].gradient
+        return Array(buffer, (), buffer.shape)
+
+
+def _force(low: Lowering, v: Value, array: Array | None) -> None:
+    if v.op is not None and array is not None:
+        low.forced.setdefault(v.place, array)
+
+
+def _result(task: Task, low: Lowering, v: Value) -> Array | None:
+    """Memory for a result: the caller's own, or with ``reuse`` the same at every call; a number needs none."""
+    if not v.shape:
+        return None
+    if task.reuse:
+        return low.buffer(v.shape, v.dtype, "kept", v.name, np.zeros(v.shape, v.dtype))
+    return low.buffer(v.shape, v.dtype, "result", v.name)
+
+
+def _results(task: Task, low: Lowering, outputs: Sequence[Value]) -> list[Operand]:
+    """The results, each in memory that nothing else uses."""
+    results: list[Operand] = []
+    taken: set[int] = set()
+    for v in outputs:
+        own = low.forced.get(v.place) if v.place not in taken else None
+        if not v.shape:
+            results.append(low.number(v))
+        elif own is not None:
+            results.append(own)
+        else:  # given as it is, or given twice
+            copy = _result(task, low, v)
+            assert copy is not None
+            low.emit("{out}[...] = {0}", low.array(v), out=copy)
+            results.append(copy)
+        taken.add(v.place)
+    return results
+
+
+def _update_each(task: Task, low: Lowering, updated: Sequence[Value]) -> None:
+    """New numbers, parameter by parameter, when all of them are there."""
+    assert task.state is not None
+    new = []
+    for v in updated:
+        x = low.array(v)
+        if x.buffer.home == "kept":  # another parameter as it is: it may be overwritten first
+            copy = low.buffer(x.shape, x.buffer.dtype)
+            low.emit("{out}[...] = {0}", x, out=copy)
+            x = copy
+        new.append(x)
+    for x, buffer in zip(new, task.state.buffers, strict=True):
+        low.emit("{out}[...] = {0}", x, out=Array(buffer, (), buffer.shape))
+
+
+def _update_flat(task: Task, low: Lowering, values: Values, flat: Sequence[tuple[list[Value], list[Value]]]) -> None:
+    """New numbers for whole chunks, written over the old ones where nothing reads those any more."""
+    assert task.state is not None
+    for v, buffer in zip(values.outputs[1:], task.state.gradients, strict=True):
+        x = low.where.get(v.place)
+        if not isinstance(x, Array) or x.buffer is not buffer:
+            low.emit("{out}[...] = {0}", low.array(v), out=Array(buffer, (), buffer.shape))
+    needed = values.program.needed([v for _, new in flat for v in new])
+    last_read = _last_reads(needed)
+    late: list[tuple[Value, Array]] = []
+    for old, new in flat:
+        for before, after in zip(old, new, strict=True):
+            place = low.where[before.place]
+            assert isinstance(place, Array)
+            free = last_read.get(before.place, -1) <= after.place
+            if free and after.op in UFUNCS and after.place not in low.forced and after.place not in low.where:
+                low.forced[after.place] = place
+            else:
+                late.append((after, place))
+    for v in needed:
+        if v.op is not None and v.place not in low.where:
+            low.lower(v)
+    held = []
+    for v, place in late:
+        x = low.array(v)
+        if x.buffer.home == "kept":
+            copy = low.buffer(x.shape, x.buffer.dtype)
+            low.emit("{out}[...] = {0}", x, out=copy)
+            x = copy
+        held.append((x, place))
+    for x, place in held:
+        low.emit("{out}[...] = {0}", x, out=place)
+
+
+def _last_reads(values: Iterable[Value]) -> dict[int, int]:
+    """By place, the last value that reads it."""
+    last: dict[int, int] = {}
+    for v in values:
+        for a in v.args:
+            last[a.place] = v.place
+    return last

@@ -1,0 +1,208 @@
+"""From instructions to Python: the text of the program, and the arrays and functions that it names."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from .blocks import Block, blocks_of
+from .instructions import Array, Buffer, Instruction, Number, Step, view, view_text
+from .lower import FUNCTIONS
+from .plan import ALIGNMENT, Layout
+from .program import frozen
+
+LONGEST_FUNCTION = 2000  # lines; a longer program is a chain of functions
+COMMENT_AT = 48  # column
+
+
+class Emitter:
+    """The program's text, and the namespace in which it runs.
+
+    Parameters
+    ----------
+    layout : Layout
+        Where the buffers of the arena are.
+    """
+
+    def __init__(self, instructions: Sequence[Instruction], layout: Layout | None = None) -> None:
+        self.instructions = instructions
+        self.layout = layout = Layout({}, 0) if layout is None else layout
+        self.arguments: list[str] = []
+        self.namespace: dict[str, Any] = dict(FUNCTIONS)
+        self.lines: list[str] = []
+        self.assigned: list[str] = []  # by each line, or ""
+        self.used: list[tuple[str, ...]] = []  # the variables that each line reads
+        self.kept: list[tuple[str, Buffer, tuple[Step, ...]]] = []  # what is to be made anew when kept memory moves
+        self.blocks: list[tuple[str, list[Buffer], int]] = []
+        self._views: dict[Any, str] = {}
+        self._variables: set[str] = set()
+        self._arena = _aligned(layout.size)
+
+    # ---- names of operands --------------------------------------------------------------------------------------------
+
+    def base(self, buffer: Buffer) -> Any:
+        """The array of a static buffer."""
+        if buffer.home != "arena":
+            return buffer.data
+        place = self.layout.places[id(buffer)]
+        return self._arena[place.offset : place.offset + buffer.nbytes].view(buffer.dtype).reshape(buffer.shape)
+
+    def array(self, x: Array) -> str:
+        """The name of an array or a view; a view of memory that changes from call to call is made by a line."""
+        key = (id(x.buffer), frozen(x.steps))
+        found = self._views.get(key)
+        if found is not None:
+            return found
+        buffer = x.buffer
+        name = buffer.name
+        if x.steps:
+            steps = "_T" if x.steps == (("transpose", tuple(range(len(x.shape)))[::-1]),) else f"_v{len(self._views)}"
+            name = f"{buffer.name}{steps}"
+        self._views[key] = name
+        if buffer.is_static:
+            self.namespace[name] = view(self.base(buffer), x.steps)
+            if buffer.home == "kept":
+                self.kept.append((name, buffer, x.steps))
+        elif x.steps:
+            self._line(f"{name} = {view_text(self.array(Array(buffer, (), buffer.shape)), x.steps)}", name, (buffer.name,))
+        elif buffer.home == "result":
+            dtype = "" if buffer.dtype == np.float64 else f", {buffer.dtype.name}"
+            if dtype:
+                self.namespace[buffer.dtype.name] = buffer.dtype
+            self._line(f"{name} = empty({buffer.shape!r}{dtype})", name, ())
+        return name
+
+    def remake_kept(self) -> None:
+        """Name the views of kept memory anew, after it has moved."""
+        for name, buffer, steps in self.kept:
+            self.namespace[name] = view(buffer.data, steps)
+        for name, buffers, length in self.blocks:
+            if any(buffer.home == "kept" for buffer in buffers):
+                self._make_blocks(name, buffers, length)
+
+    # ---- lines --------------------------------------------------------------------------------------------------------
+
+    def _line(self, text: str, assigned: str = "", used: Iterable[str] = ()) -> None:
+        if assigned:
+            self._variables.add(assigned)
+        self.lines.append(text)
+        self.assigned.append(assigned)
+        self.used.append(tuple([name for name in used if name in self._variables]))
+
+    def prepare(self, text: str, assigned: str = "", **uses: Any) -> None:
+        """A line before the first instruction."""
+        self.namespace.update(uses)
+        self._line(text, assigned)
+
+    def finish(self, text: str, used: str, **uses: Any) -> None:
+        """A line after the last instruction."""
+        self.namespace.update(uses)
+        self._line(text, "", (used,))
+
+    def argument(self, name: str) -> str:
+        """An argument of the program, in order."""
+        self.arguments.append(name)
+        self._variables.add(name)
+        return name
+
+    def write(self, constants: Mapping[str, Any]) -> None:
+        """All instructions, elementwise chains on large arrays in blocks."""
+        self.namespace.update(constants)
+        for unit in blocks_of(self.instructions, self.layout):
+            if isinstance(unit, Block):
+                self._block(unit)
+            else:
+                self._instruction(unit)
+
+    def _instruction(self, instruction: Instruction) -> None:
+        self.namespace.update({k: v for k, v in instruction.uses.items() if v is not None})
+        names = [x.text if isinstance(x, Number) else self.array(x) for x in instruction.operands]
+        out = instruction.number or (self.array(instruction.out) if instruction.out is not None else "")
+        text = instruction.text.format(*names, out=out)
+        if instruction.out is not None and not instruction.number:
+            shape = instruction.out.shape
+            place = self.layout.places.get(id(instruction.out.buffer))
+            where = f" at {place.offset}" if place is not None else ""
+            text = f"{text:<{COMMENT_AT - 4}}# {shape}{where}"
+        self._line(text, instruction.number, (*names, out))
+
+    def _block(self, block: Block) -> None:
+        """A loop over blocks that stay in the cache: all steps of the chain on one, then on the next."""
+        columns: dict[str, Any] = {}
+        for instruction in block.instructions:
+            self.namespace.update(instruction.uses)
+            for x in instruction.arrays:
+                if x.shape:
+                    columns.setdefault(self.array(Array(x.buffer, (), x.buffer.shape)), x.buffer)
+        name = f"blocks_{len(self.lines)}"
+        self.blocks.append((name, list(columns.values()), block.length))
+        self._make_blocks(*self.blocks[-1])
+        local = {c: f"{c}_" for c in columns}
+        lines = [f"for {', '.join(local.values())}, in {name}:  # {len(self.namespace[name])} blocks of {block.length} numbers"]
+        for instruction in block.instructions:
+            names = [
+                x.text if isinstance(x, Number) else local[x.buffer.name] if x.shape else self.array(x)
+                for x in instruction.operands
+            ]
+            assert instruction.out is not None
+            lines.append(f"    {instruction.text.format(*names, out=local[instruction.out.buffer.name])}")
+        for line in lines:
+            self._line(line)
+
+    def _make_blocks(self, name: str, buffers: Sequence[Buffer], length: int) -> None:
+        flat = [self.base(buffer).reshape(-1) for buffer in buffers]
+        starts = range(0, len(flat[0]), length)
+        self.namespace[name] = [tuple([array[start : start + length] for array in flat]) for start in starts]
+
+    # ---- the text -----------------------------------------------------------------------------------------------------
+
+    def text(self, name: str, returned: str, returns: Sequence[str]) -> str:
+        """The whole program: one function, or a chain of functions where it is long."""
+        if len(self.lines) <= LONGEST_FUNCTION:
+            head = f"def {name}({', '.join(self.arguments)}):"
+            return "\n".join([head, *(f"    {line}" for line in self.lines), f"    return {returned}"]) + "\n"
+        return self._in_parts(name, returned, returns)
+
+    def _in_parts(self, name: str, returned: str, returns: Sequence[str]) -> str:
+        """Variables that another function reads are the module's."""
+        starts = [0]
+        for i in range(len(self.lines)):
+            if i - starts[-1] >= LONGEST_FUNCTION and not self.lines[i].startswith("    "):
+                starts.append(i)
+        starts.append(len(self.lines))
+        part_of: dict[str, int] = {}
+        shared = set(returns) & self._variables
+        for n, (start, stop) in enumerate(itertools.pairwise(starts)):
+            for i in range(start, stop):
+                shared.update(u for u in self.used[i] if part_of.get(u, -1) != n)
+                if self.assigned[i]:
+                    shared.update({self.assigned[i]} if part_of.get(self.assigned[i], n) != n else ())
+                    part_of[self.assigned[i]] = n
+        texts = []
+        for n, (start, stop) in enumerate(itertools.pairwise(starts)):
+            own = sorted({self.assigned[i] for i in range(start, stop)} & shared)
+            body = [f"    global {', '.join(own[i : i + 8])}" for i in range(0, len(own), 8)]
+            texts.append("\n".join([f"def part_{n}():", *body, *(f"    {line}" for line in self.lines[start:stop])]))
+        given = [a for a in self.arguments if a in shared]
+        renamed = [f"{a}__" if a in shared else a for a in self.arguments]
+        top = [f"    global {', '.join(given[i : i + 8])}" for i in range(0, len(given), 8)]
+        calls = [f"    {a} = {a}__" for a in given] + [f"    part_{n}()" for n in range(len(starts) - 1)]
+        head = f"def {name}({', '.join(renamed)}):"
+        return "\n\n\n".join([*texts, "\n".join([head, *top, *calls, f"    return {returned}"])]) + "\n"
+
+
+def load(text: str, namespace: dict[str, Any], name: str) -> Any:
+    """Run the text of functions in its namespace, and take the one of this name; part by part, as compilers like it."""
+    for part in text.split("\n\n\n"):
+        exec(compile(part, f"<tinygrad_edu {name}>", "exec"), namespace)
+    return namespace[name]
+
+
+def _aligned(size: int) -> Any:
+    """Memory that starts at a cache line."""
+    memory = np.zeros(size + ALIGNMENT, np.uint8)
+    start = -memory.ctypes.data % ALIGNMENT
+    return memory[start : start + size]

@@ -1,0 +1,380 @@
+"""``compile``: a function of Tensors as a program that computes its value and its gradients, recorded once."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from threading import Lock, RLock
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..errors import CompileError, GradientError
+from ..modes import enable_grad
+from ..record import LITERALS
+from ..tensor import Tensor
+from .build import RESERVED, Built, build
+from .entry import MISS
+from .picture import Plan
+from .program import frozen
+from .state import State
+from .task import Task, record_updates
+from .trace import differentiated, first_difference, leaf, leaves_of, other_numbers, parameters_of, structure
+
+Update = Callable[..., Any]
+Wrt = int | Tensor | Sequence[int | Tensor] | None
+# How far the compiled numbers may be from the eager ones, relative to the largest number of the array.
+TOLERANCE = {2: 0.05, 4: 1e-3, 8: 1e-7, 16: 1e-7}
+
+
+def compile(  # named as PyTorch names it
+    f: Callable[..., Tensor],
+    wrt: Wrt = None,
+    *,
+    update: Update | None = None,
+    slots: int = 0,
+    reuse: bool = False,
+    check: bool = True,
+) -> CompiledStep:
+    """``step(*args) -> f(*args), [∂f/∂w, ...]``, computed by a program that was recorded once and writes into planned memory.
+
+    Parameters
+    ----------
+    f : callable
+        Takes Tensors and gives a Tensor: a scalar, unless ``wrt=()``. It may use other Tensors, such as parameters; their
+        numbers are read at each call. Arrays and numbers that it uses are constants.
+    wrt : int, Tensor, or sequence of them, optional
+        What to differentiate by: arguments, by their number, and Tensors that ``f`` uses. By default the Tensors that ``f``
+        uses and that require a gradient, in the order of their first use (``step.wrt``), or if there are none, the first
+        argument. One gives one gradient, a sequence a list; ``()`` none.
+    update : callable, optional
+        ``update(w, g) -> new w``, in Tensors, for each w of ``wrt`` and its gradient g. It becomes part of the program, which
+        then gives only the value, and gives the parameters their new numbers.
+    slots : int
+        How many arrays of w's shape the update rule keeps: ``update(w, g, *slots) -> (new w, *new slots)``. They start at 0.
+    reuse : bool
+        Give back the same arrays at every call, overwritten, instead of new ones.
+    check : bool
+        Compare the first call of each signature with the engine.
+
+    Returns
+    -------
+    CompiledStep
+        Called with arrays, numbers or Tensors, and lists, tuples or dicts of them; keyword arguments are passed to ``f``
+        as they are. Each signature (shapes, dtypes, keyword arguments) is recorded at its first call, for which ``f`` runs
+        twice. The results are NumPy arrays and numbers.
+
+    Raises
+    ------
+    CompileError
+        If ``f`` is another computation when it runs on other numbers, or the program does not agree with the engine.
+    GradientError
+        If the value is not a scalar, or does not depend on what it is to be differentiated by.
+
+    Notes
+    -----
+    A step runs one call at a time; threads wait for each other. NumPy's warnings are silent in it. What ``f`` checks in its
+    data (that a target is between 0 and 1) is checked at the first call only.
+
+    Examples
+    --------
+    >>> import tinygrad_edu as tg
+    >>> w = tg.Tensor([1.0, -1.0], requires_grad=True, name="w")
+    >>> step = tg.compile(lambda x, y: tg.mse(x @ w, y), wrt=w)
+    >>> value, gradient = step([[1.0, 2.0], [3.0, 4.0]], [0.0, 1.0])
+    >>> float(value), gradient.tolist()
+    (2.5, [-7.0, -10.0])
+    """
+    return CompiledStep(f, wrt, update=update, slots=slots, reuse=reuse, check=check)
+
+
+class _Signature(NamedTuple):
+    """How arguments are grouped, and the settings."""
+
+    groups: tuple[Any, ...]
+    kinds: tuple[Any, ...]
+    settings: Any
+
+
+class CompiledStep:
+    """A compiled function: made by :func:`compile`, called like the function."""
+
+    def __init__(
+        self, f: Callable[..., Tensor], wrt: Wrt, *, update: Update | None, slots: int, reuse: bool, check: bool
+    ) -> None:
+        if not callable(f):
+            raise TypeError(f"compile: a function is needed, not {type(f).__name__}.\n  Try: tg.compile(lambda x: ...)")
+        self._f = f
+        self._single = isinstance(wrt, (int, Tensor)) and not isinstance(wrt, bool)
+        self._wrt: list[int | Tensor] | None = None
+        if wrt is not None:
+            self._wrt = [wrt] if isinstance(wrt, (int, Tensor)) else list(wrt)
+            for w in self._wrt:
+                if isinstance(w, bool) or not isinstance(w, (int, Tensor)):
+                    raise TypeError(
+                        f"compile: wrt holds {type(w).__name__}; it takes Tensors and numbers of arguments: {w!r:.60}"
+                    )
+        if update is not None and self._wrt is not None and not all(isinstance(w, Tensor) for w in self._wrt):
+            raise ValueError("compile: an update is for Tensors that f uses, not for its arguments.\n  Try: wrt=[W, b]")
+        if slots and update is None:
+            raise ValueError("compile: slots belong to an update rule.\n  Try: update=lambda w, g, v: ...")
+        self._update, self._slots, self._reuse, self._check = update, slots, reuse, check
+        self._state: State | None = None
+        self._built: dict[_Signature, Built] = {}
+        self._last: Built | None = None
+        self._entry: Callable[..., Any] | None = None
+        self._count = -1
+        self._lock, self._compiling = Lock(), RLock()
+        self.__doc__ = f.__doc__
+
+    def __repr__(self) -> str:
+        return f"<compiled {getattr(self._f, '__name__', type(self._f).__name__)}, {len(self._built)} signatures>"
+
+    @property
+    def wrt(self) -> tuple[int | Tensor, ...]:
+        """What it differentiates by: Tensors, and numbers of arguments."""
+        if self._wrt is None:
+            raise ValueError(
+                "compile: what the gradients are by is known after the first call.\n  Try: call the step once, or wrt="
+            )
+        return tuple(self._wrt)
+
+    @property
+    def slots(self) -> list[list[Tensor]]:
+        """For each slot of the update rule one Tensor per parameter; their ``data`` can be saved, and given back."""
+        return [] if self._state is None else [list(group) for group in self._state.groups[1:]]
+
+    @property
+    def source(self) -> str:
+        """The text of the program that ran last."""
+        return self._ran().text
+
+    @property
+    def plan(self) -> Plan:
+        """The memory of the program that ran last: which arrays take which bytes, from when to when."""
+        built = self._ran()
+        return Plan(built.layout, built.instructions)
+
+    def _ran(self) -> Built:
+        if self._last is None:
+            raise ValueError("compile: there is no program before the first call, whose shapes it is made for.\n  Try: step(...)")
+        return self._last
+
+    # ---- calls --------------------------------------------------------------------------------------------------------
+
+    def __call__(self, *args: Any, **settings: Any) -> Any:
+        """The value, and the gradients; with an update the value alone."""
+        entry = self._entry
+        if entry is not None and not settings and len(args) == self._count:
+            result = entry(*args)
+            if result is not MISS:
+                return result
+        return self._any_signature(args, settings)
+
+    def _any_signature(self, args: tuple[Any, ...], settings: Mapping[str, Any]) -> Any:
+        groups, leaves, names = _flatten(args, self._f)
+        arrays = [_array(x, name) for x, name in zip(leaves, names, strict=True)]
+        signature = _Signature(groups, tuple([(x.shape, x.dtype) for x in arrays]), _hashable(settings))
+        built = self._built.get(signature)
+        if built is None:
+            with self._compiling:
+                return self._first(signature, arrays, names, settings)
+        self._use(built, signature)
+        return built.entry(*[x if x.shape else x[()] for x in arrays])
+
+    def _use(self, built: Built, signature: _Signature) -> None:
+        plain = not signature.settings and all(g is None for g in signature.groups)
+        self._last, self._entry, self._count = built, built.entry if plain else None, len(signature.groups)
+
+    def _first(self, signature: _Signature, arrays: list[Any], names: list[str], settings: Mapping[str, Any]) -> Any:
+        """Record, build, run and compare."""
+        task = self._recorded(signature, arrays, names, settings)
+        state = task.state
+        before = [t._data for t in state.tensors] if state is not None else []
+        expected = [task.root, *([t for group in task.updated for t in group] if state is not None else task.gradients)]
+        built = build(task, self._lock)
+        try:
+            result = built.entry(*[x if x.shape else x[()] for x in arrays])
+            if self._check:
+                found = (
+                    [result]
+                    if state is not None or not task.targets
+                    else [result[0], *([result[1]] if self._single else result[1])]
+                )
+                found += [t._data for t in state.tensors] if state is not None else []
+                self._compare(found, expected, task)
+        except BaseException:
+            if state is not None:
+                for t, data in zip(state.tensors, before, strict=True):
+                    t._data = data
+            raise
+        self._built[signature] = built
+        self._use(built, signature)
+        return result
+
+    def _compare(self, found: Sequence[Any], expected: Sequence[Tensor], task: Task) -> None:
+        names = [task.root._called(), *(t._called() for t in (task.state.tensors if task.state is not None else task.targets))]
+        for name, number, t in zip(names, found, expected, strict=True):
+            right = np.asarray(t._data)
+            wrong = np.abs(np.where(np.isfinite(right), np.subtract(number, right, dtype=float), 0))
+            scale = np.max(np.abs(right), initial=0.0, where=np.isfinite(right))
+            if right.dtype.kind == "f" and not np.all(wrong <= TOLERANCE[right.dtype.itemsize] * max(scale, 1e-3)):
+                raise CompileError(
+                    f"compile: the program and the engine differ by {np.max(wrong):.2g} in {name} (largest number {scale:.2g}).\n"
+                    "  Please report this with the function; check=False runs the program as it is."
+                )
+
+    # ---- recording ----------------------------------------------------------------------------------------------------
+
+    def _recorded(self, signature: _Signature, arrays: list[Any], names: list[str], settings: Mapping[str, Any]) -> Task:
+        """The call, recorded twice, with its gradients and updates."""
+        inputs = [leaf(x, name) for x, name in zip(arrays, names, strict=True)]
+        root = self._run(_grouped(signature.groups, inputs), settings)
+        others = [leaf(other_numbers(x), name) for x, name in zip(arrays, names, strict=True)]
+        try:
+            again = self._run(_grouped(signature.groups, others), settings)
+        except Exception:  # numbers that f refuses: then the same once more
+            others = [leaf(x, name) for x, name in zip(arrays, names, strict=True)]
+            again = self._run(_grouped(signature.groups, others), settings)
+        own = {id(t) for t in (*inputs, *others)}
+        there = {id(t) for t in leaves_of([again])} - own
+        outside = {id(t): t for t in leaves_of([root]) if id(t) in there and type(t._data) not in LITERALS}
+        first = structure([root], {**{key: key for key in outside}, **{id(t): n for n, t in enumerate(inputs)}})
+        second = structure([again], {**{key: key for key in outside}, **{id(t): n for n, t in enumerate(others)}})
+        if first != second:
+            raise CompileError(
+                f"compile: on other numbers {getattr(self._f, '__name__', 'f')} is another computation: "
+                f"{first_difference(first, second)}.\n"
+                "  A program is recorded once: branches on numbers, random numbers and numbers read out of Tensors would stay "
+                "as they were.\n  Try: tg.where for a branch, an argument for random numbers"
+            )
+        targets = self._targets(root, inputs, signature.groups)
+        if targets and root.shape:
+            raise GradientError(
+                f"compile: the function gives shape {root.shape}, not a scalar.\n"
+                "  Try: .sum() or .mean() at its end, or wrt=() for the value alone"
+            )
+        task = Task(inputs, outside, root, targets, differentiated(root, targets), self._single, self._reuse)
+        if self._update is not None:
+            if self._state is None:
+                self._state = State(targets, self._slots, RESERVED)
+            if [id(t) for t in self._state.groups[0]] != [id(t) for t in targets]:
+                raise CompileError("compile: this signature uses other parameters than the first.\n  Try: wrt=[...]")
+            self._find_outside(task, self._update)
+            record_updates(task, self._update, self._state)
+        return task
+
+    def _find_outside(self, task: Task, update: Update) -> None:
+        """Tensors that the update rule uses, such as a learning rate: the leaves that are there whenever it runs."""
+        assert self._state is not None
+        groups = self._state.groups
+        given = [leaf(np.asarray(t._data), "") for t in (groups[0][0], *(group[0] for group in groups))]
+        runs = []
+        for _ in range(2):
+            with enable_grad():
+                new = update(*given)
+            made = new if isinstance(new, (tuple, list)) else [new]
+            runs.append({id(t): t for t in leaves_of([x for x in made if isinstance(x, Tensor)])})
+        own = {id(t) for t in (*given, *self._state.tensors)}
+        task.outside.update({k: t for k, t in runs[0].items() if k in runs[1] and k not in own})
+
+    def _run(self, args: list[Any], settings: Mapping[str, Any]) -> Tensor:
+        with enable_grad():
+            y = self._f(*args, **settings)
+        if not isinstance(y, Tensor):
+            raise CompileError(f"compile: the function gives {type(y).__name__}, not a Tensor: {y!r:.80}")
+        return y
+
+    def _targets(self, root: Tensor, inputs: list[Tensor], groups: tuple[Any, ...]) -> list[Tensor]:
+        """The Tensors to differentiate by; arguments stand for all that they hold."""
+        if self._wrt is None:
+            self._wrt = list(parameters_of(root, inputs)) or [0]
+            self._single = self._wrt == [0]
+            if self._update is not None and self._wrt == [0]:
+                raise CompileError("compile: f uses no Tensor that requires a gradient: there is nothing to update.")
+        used = {id(t) for t in leaves_of([root])}
+        targets: list[Tensor] = []
+        for w in self._wrt:
+            if isinstance(w, Tensor):
+                if id(w) not in used:
+                    raise GradientError(f"compile: the function does not use {w._called()}.\n  Try: wrt=None, for all parameters")
+                found = [w]
+            else:
+                if not -len(groups) <= w < len(groups):
+                    raise ValueError(f"compile: wrt names argument {w}; the function was called with {len(groups)}.")
+                at = w % len(groups)
+                if groups[at] is not None:
+                    raise ValueError(f"compile: argument {w} is a group; its parts have no number.\n  Try: arguments one by one")
+                found = [inputs[sum(1 if g is None else len(g[1]) for g in groups[:at])]]
+            for t in found:
+                if t.dtype.kind != "f":
+                    raise GradientError(f"compile: {t._called()} holds {t.dtype}, which has no derivatives.")
+            targets += found
+        return targets
+
+
+def _flatten(args: tuple[Any, ...], f: Callable[..., Any]) -> tuple[tuple[Any, ...], list[Any], list[str]]:
+    """The arrays in the arguments: lists, tuples and dicts that hold arrays are opened."""
+    names = _names(f, len(args))
+    groups: list[Any] = []
+    leaves: list[Any] = []
+    called: list[str] = []
+    for name, x in zip(names, args, strict=True):
+        if isinstance(x, dict):
+            groups.append((dict, tuple(x)))
+            leaves += x.values()
+            called += [str(k) for k in x]
+        elif isinstance(x, (list, tuple)) and any(isinstance(v, (Tensor, np.ndarray)) for v in x):
+            groups.append((type(x), tuple(range(len(x)))))
+            leaves += x
+            called += [f"{name}{i}" for i in range(len(x))]
+        else:
+            groups.append(None)
+            leaves.append(x)
+            called.append(name)
+    return tuple(groups), leaves, called
+
+
+def _grouped(groups: tuple[Any, ...], leaves: Sequence[Any]) -> list[Any]:
+    """The arguments as they were, of these leaves."""
+    rest = iter(leaves)
+    args: list[Any] = []
+    for group in groups:
+        if group is None:
+            args.append(next(rest))
+        elif group[0] is dict:
+            args.append({k: next(rest) for k in group[1]})
+        else:
+            parts = [next(rest) for _ in group[1]]
+            args.append(group[0](*parts) if hasattr(group[0], "_fields") else group[0](parts))
+    return args
+
+
+def _names(f: Callable[..., Any], count: int) -> list[str]:
+    try:
+        parameters = list(inspect.signature(f).parameters.values())
+    except (TypeError, ValueError):
+        parameters = []
+    positional = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    return [positional[i] if i < len(positional) else f"x{i}" for i in range(count)]
+
+
+def _array(x: Any, name: str) -> Any:
+    """An argument as an array of numbers."""
+    if isinstance(x, Tensor):
+        return np.asarray(x._data)
+    if type(x) is np.ndarray and x.dtype.kind in "fiub":
+        return x
+    return np.asarray(Tensor(x, name=name)._data)
+
+
+def _hashable(settings: Mapping[str, Any]) -> Any:
+    key = tuple(sorted((k, frozen(v)) for k, v in settings.items()))
+    try:
+        hash(key)
+    except TypeError:
+        raise TypeError(
+            f"compile: keyword arguments are settings, not data, and must be hashable: {', '.join(settings)}.\n"
+            "  Try: arrays as positional arguments"
+        ) from None
+    return key
