@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
-from ..record import NO_PARAMS
 from .program import Shape
 
 Home = Literal["arena", "given", "constant", "kept", "result"]
@@ -88,7 +87,7 @@ class Instruction:
     out: Array | None = None  # written, whole or in part
     number: str = ""  # the variable that is assigned instead
     aliasing: bool = False
-    uses: Mapping[str, Any] = NO_PARAMS  # functions and constants that the text names
+    uses: Mapping[str, Any] = field(default_factory=dict)  # functions and constants that the text names
 
     @property
     def arrays(self) -> list[Array]:
