@@ -8,14 +8,14 @@ from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 
-from turns import environment
+from turns import Setting
 
 TIMED = "import time; t = time.perf_counter(); import {}; print(time.perf_counter() - t)"
 
 
 def seconds(module: str, package: Path, compiled: str) -> float:
     # Installed packages have their bytecode beside them: an environment that forbids to write it would time the compiler.
-    env = {**environment(1, package), "PYTHONPYCACHEPREFIX": compiled, "PYTHONDONTWRITEBYTECODE": ""}
+    env = {**Setting().environment(package), "PYTHONPYCACHEPREFIX": compiled, "PYTHONDONTWRITEBYTECODE": ""}
     command = [sys.executable, "-c", TIMED.format(module)]
     return float(subprocess.run(command, env=env, stdout=subprocess.PIPE, text=True, check=True).stdout)
 

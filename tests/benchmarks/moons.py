@@ -67,14 +67,12 @@ class Perceptron:
         return x[0]
 
 
-def demo(engine: Engine) -> Step:
-    """``step() -> loss``: forward over all points, backward, update. The record lives until the next forward pass."""
+def problem(engine: Engine) -> tuple[Callable[[], Scalar], list[Scalar]]:
+    """The loss over all points, and its parameters."""
     np.random.seed(1337)  # noqa: NPY002  # the notebook's generator, for the notebook's numbers
     random.seed(1337)
     points, labels = moons()
     model = Perceptron([2, 16, 16, 1], engine)
-    total_loss: Scalar = None
-    k = 0
 
     def loss() -> Scalar:
         scores = [model([engine.constant(v) for v in row]) for row in points]
@@ -82,20 +80,50 @@ def demo(engine: Engine) -> Step:
         data_loss = sum(losses) * (1.0 / len(losses))
         return data_loss + 1e-4 * sum(p * p for p in model.parameters)
 
+    return loss, model.parameters
+
+
+def rate(k: int) -> float:
+    """The learning rate of step k; the notebook's hundred steps, over and over."""
+    return 1.0 - 0.9 * (k % 100) / 100
+
+
+def demo(engine: Engine) -> Step:
+    """``step() -> loss``: forward over all points, backward, update. The record lives until the next forward pass."""
+    loss, parameters = problem(engine)
+    total_loss: Scalar = None
+    k = 0
+
     def step() -> float:
         nonlocal total_loss, k
         total_loss = loss()
-        for p in model.parameters:
+        for p in parameters:
             p.grad = engine.no_gradient
         total_loss.backward()
-        rate = 1.0 - 0.9 * (k % 100) / 100
-        for p in model.parameters:
-            p.data -= rate * p.grad
+        for p in parameters:
+            p.data -= rate(k) * p.grad
         k += 1
         return float(total_loss.data)
 
     return step
 
 
-ENGINES = {"micrograd": micrograd, "tinygrad_edu": tinygrad_edu}
+def compiled() -> Step:
+    """All points as one scalar program of this library, which reads the learning rate at every step."""
+    import tinygrad_edu as tg
+
+    loss, parameters = problem(tinygrad_edu())
+    learning_rate = tg.Tensor(rate(0))
+    program = tg.compile(loss, wrt=parameters, update=lambda w, g: w - learning_rate * g)
+    k = 0
+
+    def step() -> float:
+        nonlocal k
+        learning_rate.data = np.asarray(rate(k))
+        k += 1
+        return float(program())
+
+    return step
+
+
 NOTEBOOK = [0.8958441028683222, 1.7235905336972022, 0.7429006313851131]

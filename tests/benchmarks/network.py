@@ -1,6 +1,7 @@
-"""A training step of the note's network, as a user of each library writes it: loss, six gradients, SGD update.
+"""A training step of the note's network: the problem, the note's formulas in NumPy, and this library.
 
-Each builder imports its library, so that a process pays for one only, and gives ``step() -> loss``.
+A contender is ``build(size, dtype)``, which imports what it needs, so that a process pays for one library only, and
+gives ``step() -> loss``: the loss, six gradients, and the update of the parameters.
 """
 
 from __future__ import annotations
@@ -21,6 +22,10 @@ SIZES = {
     "N=1024 784-512-512": (1024, 784, 512, 512),
 }
 RATE = 0.1
+
+
+class Unavailable(Exception):
+    """The library is installed and cannot run here; the message says what is missing."""
 
 
 def problem(size: str, dtype: str) -> tuple[Array, Array, list[Array]]:
@@ -101,29 +106,20 @@ def tinygrad_edu(size: str, dtype: str) -> Step:
     return step
 
 
-def hips_autograd(size: str, dtype: str) -> Step:
-    """The HIPS autograd package."""
-    import autograd.numpy as anp
-    from autograd import value_and_grad
+def tinygrad_edu_compiled(size: str, dtype: str) -> Step:
+    """This library, compiled."""
+    import tinygrad_edu as tg
 
-    x, y, parameters = problem(size, dtype)
+    x_data, y_data, arrays = problem(size, dtype)
+    x, y = tg.Tensor(x_data), tg.Tensor(y_data)
+    parameters = [tg.Tensor(p, requires_grad=True) for p in arrays]
 
-    def loss(parameters: list[Array]) -> Array:
+    def loss(x: tg.Tensor, y: tg.Tensor) -> tg.Tensor:
         W1, b1, W2, b2, U, c = parameters
-        h1 = anp.tanh(anp.dot(x, W1) + b1)
-        h2 = 1 / (1 + anp.exp(-(anp.dot(h1, W2) + b2)))
-        yhat = 1 / (1 + anp.exp(-(anp.dot(h2, U) + c)))
-        return -anp.mean(y * anp.log(yhat) + (1 - y) * anp.log(1 - yhat))
+        h1 = tg.tanh(x @ W1 + b1)
+        h2 = tg.sigmoid(h1 @ W2 + b2)
+        yhat = tg.sigmoid(h2 @ U + c)
+        return tg.binary_cross_entropy(yhat, y)
 
-    differentiated = value_and_grad(loss)
-
-    def step() -> float:
-        L, gradients = differentiated(parameters)
-        for w, dw in zip(parameters, gradients, strict=True):
-            w -= RATE * dw
-        return float(L)
-
-    return step
-
-
-CONTENDERS = {"NumPy by hand": by_hand, "tinygrad_edu": tinygrad_edu, "HIPS autograd": hips_autograd}
+    step = tg.compile(loss, wrt=parameters, update=lambda w, g: w - RATE * g)
+    return lambda: float(step(x, y))

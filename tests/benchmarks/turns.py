@@ -22,31 +22,48 @@ class Result(NamedTuple):
     contender: str
     seconds: float = 0.0
     ratio: float = 0.0
+    cores: float = 0.0
     faults: float = 0.0
     skipped: str = ""
 
 
-def environment(threads: int, package: Path = ROOT) -> dict[str, str]:
-    """The environment of a process that imports tinygrad_edu from this folder and computes on so many threads."""
-    count = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), str(threads))
-    return {**os.environ, **count, "PYTHONPATH": str(package)}
+class Setting(NamedTuple):
+    """How many threads all contenders compute on, and which kernels OpenBLAS is told to use.
+
+    An empty ``coretype`` takes the variable away, so that OpenBLAS chooses; None leaves the environment as it is.
+    """
+
+    threads: int = 1
+    coretype: str | None = None
+
+    def environment(self, package: Path = ROOT) -> dict[str, str]:
+        """The environment of a process that imports tinygrad_edu from this folder."""
+        names = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "NPROC", "PJRT_NPROC", "CPU_COUNT")
+        env = {**os.environ, **dict.fromkeys(names, str(self.threads)), "PYTHONPATH": str(package)}
+        if self.threads == 1:  # JAX has a pool of threads of its own beside the one that NPROC sizes
+            env["XLA_FLAGS"] = f"{env.get('XLA_FLAGS', '')} --xla_cpu_multi_thread_eigen=false".strip()
+        if self.coretype:
+            env["OPENBLAS_CORETYPE"] = self.coretype
+        elif self.coretype == "":
+            env.pop("OPENBLAS_CORETYPE", None)
+        return env
 
 
 class Contender:
     """A worker process, idle until it is asked for a slice."""
 
-    def __init__(self, label: str, task: dict[str, Any], threads: int, package: Path) -> None:
+    def __init__(self, label: str, task: dict[str, Any], env: dict[str, str]) -> None:
         self.label = label
         self.process = subprocess.Popen(
             [sys.executable, str(Path(__file__).with_name("worker.py")), json.dumps(task)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env=environment(threads, package),
+            env=env,
         )
         answer = self.hear()
         self.skipped: str = answer.get("missing", "")
-        self.losses: list[float] = answer.get("losses", [])
+        self.losses: list[float] | None = answer.get("losses")
         self.slices: list[dict[str, float]] = []
 
     def hear(self) -> dict[str, Any]:
@@ -69,23 +86,26 @@ def race(
     task: dict[str, Any],
     rows: dict[str, tuple[str, Path]],
     rounds: int,
-    threads: int,
+    setting: Setting,
     tolerance: float,
     expected: Sequence[float] = (),
 ) -> list[Result]:
     """Time the contenders of a case; the others are compared with the first one that is there.
 
     ``rows`` gives for each row of the table the contender and the folder that it imports tinygrad_edu from. Nobody is
-    timed unless all have the same losses, and the expected ones if there are any.
+    timed unless all that compute a loss have the same losses, and the expected ones if there are any.
     """
-    everyone = [Contender(label, {**task, "contender": name}, threads, package) for label, (name, package) in rows.items()]
-    here = [c for c in everyone if not c.skipped]
+    everyone: list[Contender] = []
     try:
-        for c in here:
-            agree(c, expected or here[0].losses, tolerance)
+        for label, (name, package) in rows.items():
+            everyone.append(Contender(label, {**task, "contender": name}, setting.environment(package)))
+        here = [c for c in everyone if not c.skipped]
+        checked = [c for c in here if c.losses is not None]
+        for c in checked:
+            agree(c, expected or checked[0].losses, tolerance)
         for _ in range(rounds):
             for c in here:
-                if threads > 1:
+                if setting.threads > 1:
                     time.sleep(PAUSE)
                 c.run()
     finally:
@@ -107,5 +127,6 @@ def medians(contender: Contender, first: Contender) -> Result:
         contender.label,
         median(mine["seconds"] for mine, _ in pairs),
         median(mine["seconds"] / other["seconds"] for mine, other in pairs),
+        median(mine["cores"] for mine, _ in pairs),
         median(mine["faults"] for mine, _ in pairs),
     )
