@@ -20,7 +20,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tinygrad_edu.drawing import LayoutError, NoGraphvizError, Picture, escape
-from tinygrad_edu.drawing.files import write_file
+from tinygrad_edu.files import write_file
 from tinygrad_edu.drawing.layout import layout
 
 DOT = "digraph { a -> b }\n"

@@ -11,14 +11,16 @@ import numpy as np
 
 from ..sweep import topological_order
 from ..tensor import Tensor
+from .arrays import ArrayLowering
 from .emit import Emitter, load
 from .entry import make_entry
 from .floats import TAKEN, FloatLowering, is_scalar
-from .instructions import Array, Instruction, Number, Operand
-from .lower import UFUNCS, Lowering
+from .instructions import Array, Number, Operand
+from .lower import Lowering
+from .names import UFUNCS
 from .plan import Layout, lay_out
 from .program import Program, Value
-from .task import Task
+from .task import FlatUpdate, Task
 from .trace import Reader
 
 RESERVED = ("program", "float64")
@@ -31,14 +33,15 @@ class Built:
     entry: Callable[..., Any]
     text: str
     layout: Layout
-    instructions: list[Instruction]
+    instructions: list[str]  # the text of each
 
 
 def build(task: Task, lock: Lock) -> Built:
     """The fastest program for a task: of Python's floats where every value is one number, else of arrays."""
     values = Values(task)
     if is_scalar(values.program.needed(values.outputs + values.updated)):
-        return _of_numbers(task, values, lock)
+        del values.reader  # the numbers of the record are not needed any more
+        return _of_numbers(values, task.inputs, lock)
     return _of_arrays(task, values, lock)
 
 
@@ -46,7 +49,9 @@ class Values:
     """The task as values of one program."""
 
     def __init__(self, task: Task) -> None:
-        self.task = task
+        self.outside = task.outside
+        self.state = task.state
+        self.single, self.alone = task.single, task.state is not None or not task.targets
         self.program = Program()
         self.arguments = [
             self.program.given(("argument", n), t.shape, t.dtype, t.name or f"x{n}") for n, t in enumerate(task.inputs)
@@ -54,7 +59,7 @@ class Values:
         self.reader = Reader(self.program, {id(t): v for t, v in zip(task.inputs, self.arguments, strict=True)})
         self.at_state = {id(t): n for n, t in enumerate(task.state.tensors)} if task.state is not None else {}
         self.outputs = self.read([task.root, *task.gradients])
-        self._name_gradients()
+        self._name_gradients(task)
         self.updated = self.read([t for group in task.updated for t in group])
 
     def read(self, roots: Sequence[Tensor]) -> list[Value]:
@@ -64,39 +69,38 @@ class Values:
             if not t.inputs and id(t) not in known:
                 if id(t) in self.at_state:
                     known[id(t)] = self.program.given(("state", self.at_state[id(t)]), t.shape, t.dtype, t.name or "w")
-                elif id(t) in self.task.outside:
+                elif id(t) in self.outside:
                     known[id(t)] = self.program.given(("outside", t), t.shape, t.dtype, t.name or "")
         return self.reader.read(roots)
 
-    def read_flat(self) -> list[tuple[list[Value], list[Value]]]:
+    def read_flat(self, updates: Sequence[FlatUpdate]) -> list[tuple[list[Value], list[Value]]]:
         """For each chunk the values of the flat state, and what becomes of them."""
         found = []
-        assert self.task.state is not None
-        for n, (leaves, gradient, new) in enumerate(self.task.flat):
+        for n, (leaves, gradient, new) in enumerate(updates):
             old = [self.program.given(("flat", n, k), t.shape, t.dtype) for k, t in enumerate(leaves)]
             self.reader.known.update({id(t): v for t, v in zip(leaves, old, strict=True)})
             self.reader.known[id(gradient)] = self.program.given(("gradient", n), gradient.shape, gradient.dtype)
             found.append((old, self.read(new)))
         return found
 
-    def _name_gradients(self) -> None:
-        root = self.task.root.name or "L"
-        for t, v in zip(self.task.targets, self.outputs[1:], strict=True):
+    def _name_gradients(self, task: Task) -> None:
+        root = task.root.name or "L"
+        for t, v in zip(task.targets, self.outputs[1:], strict=True):
             if v.op is not None and not v.name:
                 v.name = f"d{root}_d{t.name or 'w'}"
 
     def returned(self, texts: Sequence[str]) -> str:
         """What the program gives back: the value, and the gradients unless they were used up."""
-        if self.task.state is not None or not self.task.targets:
+        if self.alone:
             return texts[0]
-        return f"{texts[0]}, {texts[1]}" if self.task.single else f"{texts[0]}, [{', '.join(texts[1:])}]"
+        return f"{texts[0]}, {texts[1]}" if self.single else f"{texts[0]}, [{', '.join(texts[1:])}]"
 
 
 # ---- programs of single numbers --------------------------------------------------------------------------------------
 
 
-def _of_numbers(task: Task, values: Values, lock: Lock) -> Built:
-    fast = _number_program(task, values, FloatLowering([*RESERVED, *TAKEN]))
+def _of_numbers(values: Values, inputs: Sequence[Tensor], lock: Lock) -> Built:
+    fast = _number_program(values, FloatLowering([*RESERVED, *TAKEN]))
     slow: list[Built] = []
 
     def run(*args: Any) -> Any:
@@ -104,13 +108,13 @@ def _of_numbers(task: Task, values: Values, lock: Lock) -> Built:
             return fast.entry(*args)
         except (ArithmeticError, ValueError):  # Python raises where NumPy's numbers become inf or nan
             if not slow:
-                slow.append(_number_program(task, values, Lowering(RESERVED)))
+                slow.append(_number_program(values, ArrayLowering(RESERVED)))
             return slow[0].entry(*args)
 
-    return Built(make_entry(run, task.inputs, None, lock), fast.text, fast.layout, fast.instructions)
+    return Built(make_entry(run, inputs, None, lock), fast.text, fast.layout, [])
 
 
-def _number_program(task: Task, values: Values, low: Lowering) -> Built:
+def _number_program(values: Values, low: Lowering) -> Built:
     """One assignment for each value, and at the end the new numbers of the parameters."""
     emitter = Emitter(low.instructions)
     plain = ".item()" if isinstance(low, FloatLowering) else ""  # Python's own numbers are several times faster than NumPy's
@@ -119,7 +123,7 @@ def _number_program(task: Task, values: Values, low: Lowering) -> Built:
         low.where[v.place] = Number(name)
         if plain:
             emitter.prepare(f"{name} = {name}{plain}", name)
-    state = task.state.tensors if task.state is not None else []
+    state = values.state.tensors if values.state is not None else []
     holders: dict[int, str] = {}
     needed = values.program.needed(values.outputs + values.updated)
     for v in needed:
@@ -140,7 +144,7 @@ def _number_program(task: Task, values: Values, low: Lowering) -> Built:
         holder = holders.get(id(t)) or low.name(t.name or "w")
         emitter.finish(f"{holder}._data = float64({text})", text, **{holder: t})
     text = emitter.text("program", values.returned(texts), texts)
-    return Built(load(text, emitter.namespace, "program"), text, emitter.layout, low.instructions)
+    return Built(load(text, emitter.namespace, "program"), text, emitter.layout, [])
 
 
 # ---- programs of arrays ----------------------------------------------------------------------------------------------
@@ -150,8 +154,8 @@ def _of_arrays(task: Task, values: Values, lock: Lock) -> Built:
     state = task.state
     if state is not None:
         state.move()
-    low = Lowering(state.names if state is not None else RESERVED)
-    flat = values.read_flat() if task.flat else []
+    low = ArrayLowering(state.names if state is not None else RESERVED)
+    flat = values.read_flat(task.flat)
     updated = [] if flat else values.updated
     roots = values.outputs + updated + [v for _, new in flat for v in new]
     given = _Given(task, low)
@@ -186,7 +190,7 @@ def _of_arrays(task: Task, values: Values, lock: Lock) -> Built:
     program = load(text, emitter.namespace, "program")
     if state is not None:
         state.moved.append(emitter.remake_kept)
-    return Built(make_entry(program, task.inputs, state, lock), text, layout, low.instructions)
+    return Built(make_entry(program, task.inputs, state, lock), text, layout, emitter.texts)
 
 
 class _Given:

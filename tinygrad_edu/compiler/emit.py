@@ -10,7 +10,7 @@ import numpy as np
 
 from .blocks import Block, blocks_of
 from .instructions import Array, Buffer, Instruction, Number, Step, view, view_text
-from .lower import FUNCTIONS
+from .names import FUNCTIONS
 from .plan import ALIGNMENT, Layout
 from .program import frozen
 
@@ -36,6 +36,8 @@ class Emitter:
         self.assigned: list[str] = []  # by each line, or ""
         self.used: list[tuple[str, ...]] = []  # the variables that each line reads
         self.kept: list[tuple[str, Buffer, tuple[Step, ...]]] = []  # what is to be made anew when kept memory moves
+        self.constants: set[str] = set()
+        self.texts: list[str] = []  # of each instruction
         self.blocks: list[tuple[str, list[Buffer], int]] = []
         self._views: dict[Any, str] = {}
         self._variables: set[str] = set()
@@ -62,6 +64,8 @@ class Emitter:
             steps = "_T" if x.steps == (("transpose", tuple(range(len(x.shape)))[::-1]),) else f"_v{len(self._views)}"
             name = f"{buffer.name}{steps}"
         self._views[key] = name
+        if buffer.home == "constant":
+            self.constants.add(name)
         if buffer.is_static:
             self.namespace[name] = view(self.base(buffer), x.steps)
             if buffer.home == "kept":
@@ -92,10 +96,10 @@ class Emitter:
         self.assigned.append(assigned)
         self.used.append(tuple([name for name in used if name in self._variables]))
 
-    def prepare(self, text: str, assigned: str = "", **uses: Any) -> None:
+    def prepare(self, text: str, assigned: str, **uses: Any) -> None:
         """A line before the first instruction."""
         self.namespace.update(uses)
-        self._line(text, assigned)
+        self._line(text, assigned, (assigned,))
 
     def finish(self, text: str, used: str, **uses: Any) -> None:
         """A line after the last instruction."""
@@ -122,6 +126,7 @@ class Emitter:
         names = [x.text if isinstance(x, Number) else self.array(x) for x in instruction.operands]
         out = instruction.number or (self.array(instruction.out) if instruction.out is not None else "")
         text = instruction.text.format(*names, out=out)
+        self.texts.append(text)
         if instruction.out is not None and not instruction.number:
             shape = instruction.out.shape
             place = self.layout.places.get(id(instruction.out.buffer))
@@ -149,6 +154,7 @@ class Emitter:
             ]
             assert instruction.out is not None
             lines.append(f"    {instruction.text.format(*names, out=local[instruction.out.buffer.name])}")
+            self.texts.append(lines[-1].strip())
         for line in lines:
             self._line(line)
 
@@ -162,9 +168,18 @@ class Emitter:
     def text(self, name: str, returned: str, returns: Sequence[str]) -> str:
         """The whole program: one function, or a chain of functions where it is long."""
         if len(self.lines) <= LONGEST_FUNCTION:
-            head = f"def {name}({', '.join(self.arguments)}):"
+            head = f"{self._legend()}def {name}({', '.join(self.arguments)}):"
             return "\n".join([head, *(f"    {line}" for line in self.lines), f"    return {returned}"]) + "\n"
         return self._in_parts(name, returned, returns)
+
+    def _legend(self) -> str:
+        """What the constants stand for, as a comment."""
+        texts = []
+        for (_, steps), name in self._views.items():
+            x = self.namespace.get(name)
+            if name in self.constants and not steps and isinstance(x, np.ndarray):
+                texts.append(f"{name} = {x.item()!r}" if not x.shape else f"{name}: {x.dtype} {x.shape}")
+        return f"# {', '.join(texts)}\n" if texts else ""
 
     def _in_parts(self, name: str, returned: str, returns: Sequence[str]) -> str:
         """Variables that another function reads are the module's."""
@@ -173,7 +188,7 @@ class Emitter:
             if i - starts[-1] >= LONGEST_FUNCTION and not self.lines[i].startswith("    "):
                 starts.append(i)
         starts.append(len(self.lines))
-        part_of: dict[str, int] = {}
+        part_of = dict.fromkeys(self.arguments, -1)
         shared = set(returns) & self._variables
         for n, (start, stop) in enumerate(itertools.pairwise(starts)):
             for i in range(start, stop):

@@ -89,32 +89,54 @@ def _rounded(nbytes: int) -> int:
 
 
 class _FreeList:
-    """Free places by size, and the end of the arena."""
+    """Free places, and the end of the arena. Neighbours that are free are one place."""
 
     def __init__(self) -> None:
         self.end = 0
         self.sizes: list[int] = []  # in order, each once
-        self.offsets: dict[int, list[int]] = {}
+        self.offsets: dict[int, dict[int, None]] = {}  # by size
+        self.starting: dict[int, int] = {}  # size by offset
+        self.ending: dict[int, int] = {}  # offset by end
 
     def take(self, size: int) -> int:
+        """The smallest free place that is large enough, else new memory at the end."""
         if not size:
             return 0
         at = bisect_left(self.sizes, size)
         if at == len(self.sizes):
+            last = self.ending.get(self.end)
+            if last is not None:  # the end of the arena is free: it grows by what is missing
+                self._remove(last)
+                self.end = last
             self.end += size
             return self.end - size
-        found = self.sizes[at]
-        offset = self.offsets[found].pop()
-        if not self.offsets[found]:
-            del self.offsets[found], self.sizes[at]
+        offset = next(reversed(self.offsets[self.sizes[at]]))
+        found = self._remove(offset)
         if found > size:
             self.give(offset + size, found - size)
         return offset
 
     def give(self, offset: int, size: int) -> None:
+        """A place that is free from now on."""
         if not size:
             return
+        before = self.ending.get(offset)
+        if before is not None:
+            size += self._remove(before)
+            offset = before
+        if offset + size in self.starting:
+            size += self._remove(offset + size)
         if size not in self.offsets:
-            self.offsets[size] = []
+            self.offsets[size] = {}
             insort(self.sizes, size)
-        self.offsets[size].append(offset)
+        self.offsets[size][offset] = None
+        self.starting[offset] = size
+        self.ending[offset + size] = offset
+
+    def _remove(self, offset: int) -> int:
+        size = self.starting.pop(offset)
+        del self.ending[offset + size], self.offsets[size][offset]
+        if not self.offsets[size]:
+            del self.offsets[size]
+            del self.sizes[bisect_left(self.sizes, size)]
+        return size

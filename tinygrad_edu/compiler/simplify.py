@@ -40,7 +40,7 @@ def simplified(
     """
     if isinstance(op, Elementwise):
         args = _without_broadcasts(args, shape)
-    if all(a.is_constant for a in args) and args:
+    if args and all(a.is_constant for a in args) and op is not r.broadcast_to:  # a number repeated is best left a number
         folded = _folded(p, op, args, params, shape, dtype)
         if folded is not None:
             return folded

@@ -16,7 +16,7 @@ import numpy as np
 
 from ..tensor import Tensor
 from .instructions import Buffer
-from .lower import Names
+from .names import Names
 from .plan import ALIGNMENT
 
 

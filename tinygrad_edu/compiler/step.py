@@ -228,14 +228,15 @@ class CompiledStep:
 
     def _recorded(self, signature: _Signature, arrays: list[Any], names: list[str], settings: Mapping[str, Any]) -> Task:
         """The call, recorded twice, with its gradients and updates."""
-        inputs = [leaf(x, name) for x, name in zip(arrays, names, strict=True)]
-        root = self._run(_grouped(signature.groups, inputs), settings)
-        others = [leaf(other_numbers(x), name) for x, name in zip(arrays, names, strict=True)]
+        inputs, others = ([leaf(x, name) for x, name in zip(arrays, names, strict=True)] for _ in range(2))
+        for t in others:
+            t.data = other_numbers(t.data)
         try:
             again = self._run(_grouped(signature.groups, others), settings)
-        except Exception:  # numbers that f refuses: then the same once more
+        except Exception:  # numbers that f refuses: then the same twice
             others = [leaf(x, name) for x, name in zip(arrays, names, strict=True)]
             again = self._run(_grouped(signature.groups, others), settings)
+        root = self._run(_grouped(signature.groups, inputs), settings)  # the last: what f leaves behind belongs to these inputs
         own = {id(t) for t in (*inputs, *others)}
         there = {id(t) for t in leaves_of([again])} - own
         outside = {id(t): t for t in leaves_of([root]) if id(t) in there and type(t._data) not in LITERALS}

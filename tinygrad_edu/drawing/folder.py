@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from .files import write_file
+from ..files import write_file
 from .layout import LayoutError, NoGraphvizError, layout
 from .picture import Picture
 

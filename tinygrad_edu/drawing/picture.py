@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import graphviz
 
-from .files import write_file
+from ..files import write_file
 from .layout import TIMEOUT, LayoutError, NoGraphvizError, layout, run_layout, run_unflatten
 
 if TYPE_CHECKING:
