@@ -101,11 +101,11 @@ class Methods(Operators):
 
     def any(self, axis: Axis = None, keepdims: bool = False) -> Any:
         """Whether any number is not 0, as plain booleans."""
-        return np.any(self._data, axis=axis, keepdims=keepdims)
+        return np.any(self._seen(), axis=axis, keepdims=keepdims)
 
     def all(self, axis: Axis = None, keepdims: bool = False) -> Any:
         """Whether no number is 0, as plain booleans."""
-        return np.all(self._data, axis=axis, keepdims=keepdims)
+        return np.all(self._seen(), axis=axis, keepdims=keepdims)
 
     def ravel(self) -> Self:
         """The same numbers on one axis."""

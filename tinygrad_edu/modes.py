@@ -204,6 +204,12 @@ class scope(Mode):  # noqa: N801  # used like the other modes
         return (*scopes(), Group(self.label))
 
 
+class tracing(Mode):  # noqa: N801  # named like the other modes
+    """What is recorded inside becomes a program: its numbers are those of one call only, and must not be looked at."""
+
+    name = "tracing"
+
+
 def is_recording() -> bool:
     """Whether operations are recorded: the innermost of ``no_grad`` and ``enable_grad`` says so."""
     for guard in reversed(MODES.get()):
@@ -215,6 +221,11 @@ def is_recording() -> bool:
 def is_watching() -> bool:
     """Whether the running code is inside ``detect_anomaly``."""
     return any(isinstance(guard.mode, detect_anomaly) and guard.holds() for guard in MODES.get())
+
+
+def is_tracing() -> bool:
+    """Whether the running code is recorded as a program."""
+    return any(isinstance(guard.mode, tracing) and guard.holds() for guard in MODES.get())
 
 
 def scopes() -> tuple[Group, ...]:

@@ -50,7 +50,7 @@ class Protocols(Methods):
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
         if self._requires_grad:
             raise TypeError(f"{self._called()} as an ndarray would lose its gradient.\n  Try: .numpy() for a copy, .data to look")
-        return np.array(self._data, dtype=dtype)
+        return np.array(self._seen(), dtype=dtype)
 
     def __len__(self) -> int:
         if not self.shape:
@@ -63,14 +63,14 @@ class Protocols(Methods):
         return (self[i] for i in range(self.shape[0]))
 
     def __contains__(self, value: object) -> bool:
-        return bool(np.any(self._data == (value._data if isinstance(value, Methods) else value)))
+        return bool(np.any(self._seen() == (value._seen() if isinstance(value, Methods) else value)))
 
     def __bool__(self) -> bool:
         if self.size != 1:
             raise ValueError(
                 f"the truth value of {self._called()} with shape {self.shape} is ambiguous.\n  Try: .any() or .all()"
             )
-        return bool(np.asarray(self._data).item())
+        return bool(np.asarray(self._seen()).item())
 
     def __float__(self) -> float:
         return float(self.item())

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Self, TypeAlias, TypeVar
 import numpy as np
 
 from . import explain
-from .errors import GradientError, ShapeError
-from .modes import MODES, Group, is_recording, is_watching, scopes
+from .errors import CompileError, GradientError, ShapeError
+from .modes import MODES, Group, is_recording, is_tracing, is_watching, scopes
 from .ops import Op
 from .ops import elementwise as e
 from .readonly import immutable, read_only
@@ -80,7 +80,7 @@ class Record:
 
         A record made before keeps the numbers it was computed with.
         """
-        return read_only(self._data)
+        return read_only(self._seen())
 
     @data.setter
     def data(self, value: TensorLike) -> None:
@@ -146,15 +146,15 @@ class Record:
         """The only number, as a Python number."""
         if self.size != 1:
             raise ValueError(f"{self._called()} has shape {self.shape}: item() needs exactly one number.\n  Try: .numpy()")
-        return np.asarray(self._data).item()
+        return np.asarray(self._seen()).item()
 
     def numpy(self) -> np.ndarray[Any, np.dtype[Any]]:
         """A copy of the numbers, not connected to the record."""
-        return np.array(self._data)
+        return np.array(self._seen())
 
     def tolist(self) -> Any:
         """The numbers as nested lists."""
-        return np.asarray(self._data).tolist()
+        return np.asarray(self._seen()).tolist()
 
     def detach(self) -> Self:
         """The same numbers as a constant: gradients stop here."""
@@ -171,6 +171,16 @@ class Record:
         if not self._requires_grad:
             raise GradientError(f"{self._called()} does not require a gradient: there is none to retain.")
         self._retains_grad = True
+
+    def _seen(self) -> Any:
+        """The numbers, for someone who computes with them outside of the record."""
+        if MODES.get() and is_tracing():
+            raise CompileError(
+                f"compile: the numbers of {self._called()} are read inside of the function.\n"
+                "  A program is recorded once; what is decided or computed from them would stay as it was in the first call.\n"
+                "  Try: tg.where(condition, a, b) for a branch; print outside of the function"
+            )
+        return self._data
 
     def _inputs_as_recorded(self) -> tuple[Any, ...]:
         """The inputs with the values they had then: a rebound leaf as a node between it and its old value."""

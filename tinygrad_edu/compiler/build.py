@@ -50,6 +50,7 @@ class Values:
 
     def __init__(self, task: Task) -> None:
         self.outside = task.outside
+        self.names = task.names
         self.state = task.state
         self.single, self.alone = task.single, task.state is not None or not task.targets
         self.program = Program()
@@ -68,9 +69,9 @@ class Values:
         for t in topological_order(roots):
             if not t.inputs and id(t) not in known:
                 if id(t) in self.at_state:
-                    known[id(t)] = self.program.given(("state", self.at_state[id(t)]), t.shape, t.dtype, t.name or "w")
+                    known[id(t)] = self.program.given(("state", self.at_state[id(t)]), t.shape, t.dtype, self.called(t))
                 elif id(t) in self.outside:
-                    known[id(t)] = self.program.given(("outside", t), t.shape, t.dtype, t.name or "")
+                    known[id(t)] = self.program.given(("outside", t), t.shape, t.dtype, self.called(t))
         return self.reader.read(roots)
 
     def read_flat(self, updates: Sequence[FlatUpdate]) -> list[tuple[list[Value], list[Value]]]:
@@ -83,11 +84,15 @@ class Values:
             found.append((old, self.read(new)))
         return found
 
+    def called(self, t: Tensor) -> str:
+        """Its own name, or the variable's that holds it."""
+        return t.name or self.names.get(id(t), "w")
+
     def _name_gradients(self, task: Task) -> None:
         root = task.root.name or "L"
         for t, v in zip(task.targets, self.outputs[1:], strict=True):
             if v.op is not None and not v.name:
-                v.name = f"d{root}_d{t.name or 'w'}"
+                v.name = f"d{root}_d{self.called(t)}"
 
     def returned(self, texts: Sequence[str]) -> str:
         """What the program gives back: the value, and the gradients unless they were used up."""
@@ -157,9 +162,9 @@ def _of_arrays(task: Task, values: Values, lock: Lock) -> Built:
     low = ArrayLowering(state.names if state is not None else RESERVED)
     flat = values.read_flat(task.flat)
     updated = [] if flat else values.updated
-    roots = values.outputs + updated + [v for _, new in flat for v in new]
+    states = [v for old, new in flat for v in old + new]
     given = _Given(task, low)
-    for v in [*values.arguments, *values.program.needed(roots)]:
+    for v in [*values.arguments, *values.program.needed(values.outputs + updated + states)]:
         if v.source is not None and v.place not in low.where:
             low.where[v.place] = given.place(v)
     arguments = [low.where[v.place] for v in values.arguments]
@@ -276,7 +281,7 @@ def _update_flat(task: Task, low: Lowering, values: Values, flat: Sequence[tuple
         if not isinstance(x, Array) or x.buffer is not buffer:
             low.emit("{out}[...] = {0}", low.array(v), out=Array(buffer, (), buffer.shape))
     needed = values.program.needed([v for _, new in flat for v in new])
-    last_read = _last_reads(needed)
+    last_read = _last_reads(needed) | {v.place: len(values.program.values) for _, new in flat for v in new if v.op is None}
     late: list[tuple[Value, Array]] = []
     for old, new in flat:
         for before, after in zip(old, new, strict=True):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -48,11 +48,13 @@ class State:
         How many arrays the update rule keeps for each parameter; they start at 0.
     reserved : sequence of str
         Names that are not free in the programs.
+    known : mapping
+        Names of Tensors without one, by id.
     """
 
-    def __init__(self, parameters: Sequence[Tensor], slots: int, reserved: Sequence[str]) -> None:
+    def __init__(self, parameters: Sequence[Tensor], slots: int, reserved: Sequence[str], known: Mapping[int, str]) -> None:
         names = Names(reserved)
-        called = [t.name or f"w{i}" for i, t in enumerate(parameters)]
+        called = [t.name or known.get(id(t)) or f"w{i}" for i, t in enumerate(parameters)]
         self.groups = [list(parameters)]
         for k in range(1, slots + 1):
             self.groups.append(
@@ -67,7 +69,8 @@ class State:
             by_dtype.setdefault(t.dtype, []).append(i)
         sizes = [t.size for t in parameters]
         self.chunks = [Chunk(dtype, members, sizes, slots + 1, names) for dtype, members in by_dtype.items()]
-        self.buffers = [Buffer(names.new(t.name or "w"), t.shape, t.dtype, "kept") for t in self.tensors]
+        wishes = [*called, *(t.name or "" for group in self.groups[1:] for t in group)]
+        self.buffers = [Buffer(names.new(wish), t.shape, t.dtype, "kept") for wish, t in zip(wishes, self.tensors, strict=True)]
         self.gradients: list[Buffer] = [
             Buffer(names.new(f"d_{w}"), t.shape, t.dtype, "kept") for w, t in zip(called, parameters, strict=True)
         ]

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..errors import CompileError, GradientError
-from ..modes import enable_grad
+from ..modes import enable_grad, tracing
 from ..record import LITERALS
 from ..tensor import Tensor
 from .build import RESERVED, Built, build
@@ -191,7 +191,8 @@ class CompiledStep:
         task = self._recorded(signature, arrays, names, settings)
         state = task.state
         before = [t._data for t in state.tensors] if state is not None else []
-        expected = [task.root, *([t for group in task.updated for t in group] if state is not None else task.gradients)]
+        updated = [t for group in task.updated for t in group]
+        expected = [t._data for t in (task.root, *(updated if state is not None else task.gradients))]
         built = build(task, self._lock)
         try:
             result = built.entry(*[x if x.shape else x[()] for x in arrays])
@@ -212,10 +213,9 @@ class CompiledStep:
         self._use(built, signature)
         return result
 
-    def _compare(self, found: Sequence[Any], expected: Sequence[Tensor], task: Task) -> None:
+    def _compare(self, found: Sequence[Any], expected: Sequence[Any], task: Task) -> None:
         names = [task.root._called(), *(t._called() for t in (task.state.tensors if task.state is not None else task.targets))]
-        for name, number, t in zip(names, found, expected, strict=True):
-            right = np.asarray(t._data)
+        for name, number, right in zip(names, found, map(np.asarray, expected), strict=True):
             wrong = np.abs(np.where(np.isfinite(right), np.subtract(number, right, dtype=float), 0))
             scale = np.max(np.abs(right), initial=0.0, where=np.isfinite(right))
             if right.dtype.kind == "f" and not np.all(wrong <= TOLERANCE[right.dtype.itemsize] * max(scale, 1e-3)):
@@ -233,6 +233,8 @@ class CompiledStep:
             t.data = other_numbers(t.data)
         try:
             again = self._run(_grouped(signature.groups, others), settings)
+        except CompileError:
+            raise
         except Exception:  # numbers that f refuses: then the same twice
             others = [leaf(x, name) for x, name in zip(arrays, names, strict=True)]
             again = self._run(_grouped(signature.groups, others), settings)
@@ -256,9 +258,10 @@ class CompiledStep:
                 "  Try: .sum() or .mean() at its end, or wrt=() for the value alone"
             )
         task = Task(inputs, outside, root, targets, differentiated(root, targets), self._single, self._reuse)
+        task.names = _variables(self._f)
         if self._update is not None:
             if self._state is None:
-                self._state = State(targets, self._slots, RESERVED)
+                self._state = State(targets, self._slots, RESERVED, task.names)
             if [id(t) for t in self._state.groups[0]] != [id(t) for t in targets]:
                 raise CompileError("compile: this signature uses other parameters than the first.\n  Try: wrt=[...]")
             self._find_outside(task, self._update)
@@ -272,7 +275,7 @@ class CompiledStep:
         given = [leaf(np.asarray(t._data), "") for t in (groups[0][0], *(group[0] for group in groups))]
         runs = []
         for _ in range(2):
-            with enable_grad():
+            with enable_grad(), tracing():
                 new = update(*given)
             made = new if isinstance(new, (tuple, list)) else [new]
             runs.append({id(t): t for t in leaves_of([x for x in made if isinstance(x, Tensor)])})
@@ -280,7 +283,7 @@ class CompiledStep:
         task.outside.update({k: t for k, t in runs[0].items() if k in runs[1] and k not in own})
 
     def _run(self, args: list[Any], settings: Mapping[str, Any]) -> Tensor:
-        with enable_grad():
+        with enable_grad(), tracing():
             y = self._f(*args, **settings)
         if not isinstance(y, Tensor):
             raise CompileError(f"compile: the function gives {type(y).__name__}, not a Tensor: {y!r:.80}")
@@ -289,10 +292,10 @@ class CompiledStep:
     def _targets(self, root: Tensor, inputs: list[Tensor], groups: tuple[Any, ...]) -> list[Tensor]:
         """The Tensors to differentiate by; arguments stand for all that they hold."""
         if self._wrt is None:
-            self._wrt = list(parameters_of(root, inputs)) or [0]
-            self._single = self._wrt == [0]
-            if self._update is not None and self._wrt == [0]:
+            parameters = parameters_of(root, inputs)
+            if not parameters and self._update is not None:
                 raise CompileError("compile: f uses no Tensor that requires a gradient: there is nothing to update.")
+            self._wrt, self._single = list(parameters) or [0], not parameters
         used = {id(t) for t in leaves_of([root])}
         targets: list[Tensor] = []
         for w in self._wrt:
@@ -358,6 +361,15 @@ def _names(f: Callable[..., Any], count: int) -> list[str]:
         parameters = []
     positional = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     return [positional[i] if i < len(positional) else f"x{i}" for i in range(count)]
+
+
+def _variables(f: Callable[..., Any]) -> dict[int, str]:
+    """How the function calls the Tensors around it, by their ids."""
+    try:
+        around = inspect.getclosurevars(f)
+    except (TypeError, ValueError):  # not written in Python
+        return {}
+    return {id(x): name for space in (around.globals, around.nonlocals) for name, x in space.items() if isinstance(x, Tensor)}
 
 
 def _array(x: Any, name: str) -> Any:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from ..errors import CompileError
-from ..modes import enable_grad
+from ..modes import enable_grad, tracing
 from ..ops import Elementwise
 from ..tensor import Tensor
 from .state import State, leaf_like
@@ -35,6 +35,7 @@ class Task:
     gradients: list[Tensor]
     single: bool  # one gradient, and not a list of them
     reuse: bool  # give back the same arrays at every call
+    names: dict[int, str] = field(default_factory=dict)  # of Tensors without one, by id
     state: State | None = None
     updated: list[list[Tensor]] = field(default_factory=list)  # by group, what the state becomes
     flat: list[FlatUpdate] = field(default_factory=list)  # by chunk; empty where the rule looks at more than one place
@@ -81,7 +82,7 @@ def _flat_updates(task: Task, update: Update, state: State) -> list[FlatUpdate] 
 
 
 def _applied(update: Update, given: Sequence[Tensor], groups: int) -> list[Tensor]:
-    with enable_grad():
+    with enable_grad(), tracing():
         found = update(*given)
     new = list(found) if isinstance(found, (tuple, list)) else [found]
     if len(new) != groups or not all(isinstance(t, Tensor) for t in new):
