@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import runpy
 import subprocess
 import sys
 import threading
 import tracemalloc
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -298,6 +300,13 @@ def test_the_plan_reuses_memory_and_shows_itself() -> None:
     svg = plan.svg()
     assert svg.count("<rect") == len(plan.places) + 1
     assert "h1 (16, 8)" in svg
+
+
+def test_the_picture_of_the_docs_is_the_plan() -> None:
+    """After a change that is meant: python docs/build_gallery.py, and look at the picture."""
+    docs = Path(__file__).parent.parent / "docs"
+    plan = runpy.run_path(str(docs / "build_gallery.py"))["plan"]()
+    assert plan.svg() == (docs / "pictures" / "plan.svg").read_text(encoding="utf-8")
 
 
 def test_the_plan_is_written_whole_or_not_at_all(tmp_path: Any) -> None:

@@ -127,7 +127,10 @@ def _times(p: Program, args: Sequence[Value], params: Mapping[str, Any]) -> Valu
 
 
 def _may_merge(k: Any, k2: Any) -> bool:
-    return type(k) is type(k2) and type(k) is not bool and math.isfinite(k * k2) and k * k2 != 0
+    """Whether (k k2) x is as good as k (k2 x): no mix of dtypes, no over- or underflow."""
+    if bool in (type(k), type(k2)) or (type(k) is not type(k2) and not {type(k), type(k2)} & LITERALS):
+        return False
+    return math.isfinite(k * k2) and k * k2 != 0
 
 
 def _sigmoid_after_bce(p: Program, g: Value, slope: Value) -> Value | None:
