@@ -23,7 +23,7 @@ from .program import Program, Value
 from .task import FlatUpdate, Task
 from .trace import Reader
 
-RESERVED = ("program", "float64")
+RESERVED = ("program", "shared", "float64")
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,11 +90,11 @@ class Emitter:
     # ---- lines --------------------------------------------------------------------------------------------------------
 
     def _line(self, text: str, assigned: str = "", used: Iterable[str] = ()) -> None:
-        if assigned:
-            self._variables.add(assigned)
         self.lines.append(text)
         self.assigned.append(assigned)
         self.used.append(tuple([name for name in used if name in self._variables]))
+        if assigned:
+            self._variables.add(assigned)
 
     def prepare(self, text: str, assigned: str, **uses: Any) -> None:
         """A line before the first instruction."""
@@ -182,31 +182,39 @@ class Emitter:
         return f"# {', '.join(texts)}\n" if texts else ""
 
     def _in_parts(self, name: str, returned: str, returns: Sequence[str]) -> str:
-        """Variables that another function reads are the module's."""
+        """A chain of functions; what one of them computes for a later one goes through a list."""
         starts = [0]
-        for i in range(len(self.lines)):
-            if i - starts[-1] >= LONGEST_FUNCTION and not self.lines[i].startswith("    "):
+        for i, line in enumerate(self.lines):
+            if i - starts[-1] >= LONGEST_FUNCTION and not line.startswith("    "):
                 starts.append(i)
-        starts.append(len(self.lines))
-        part_of = dict.fromkeys(self.arguments, -1)
-        shared = set(returns) & self._variables
-        for n, (start, stop) in enumerate(itertools.pairwise(starts)):
-            for i in range(start, stop):
-                shared.update(u for u in self.used[i] if part_of.get(u, -1) != n)
+        parts = [range(start, stop) for start, stop in itertools.pairwise([*starts, len(self.lines)])]
+        made_in = dict.fromkeys(self.arguments, -1)
+        slots: dict[str, int] = {}  # places in the list
+        taken: list[dict[str, None]] = []  # by each part, from the list
+        for n, part in enumerate(parts):
+            taken.append({})
+            for i in part:
+                for used in self.used[i]:
+                    if made_in[used] != n:
+                        slots.setdefault(used, len(slots))
+                        taken[n][used] = None
                 if self.assigned[i]:
-                    shared.update({self.assigned[i]} if part_of.get(self.assigned[i], n) != n else ())
-                    part_of[self.assigned[i]] = n
+                    made_in[self.assigned[i]] = n
+        for used in returns:
+            if used in made_in:
+                slots.setdefault(used, len(slots))
         texts = []
-        for n, (start, stop) in enumerate(itertools.pairwise(starts)):
-            own = sorted({self.assigned[i] for i in range(start, stop)} & shared)
-            body = [f"    global {', '.join(own[i : i + 8])}" for i in range(0, len(own), 8)]
-            texts.append("\n".join([f"def part_{n}():", *body, *(f"    {line}" for line in self.lines[start:stop])]))
-        given = [a for a in self.arguments if a in shared]
-        renamed = [f"{a}__" if a in shared else a for a in self.arguments]
-        top = [f"    global {', '.join(given[i : i + 8])}" for i in range(0, len(given), 8)]
-        calls = [f"    {a} = {a}__" for a in given] + [f"    part_{n}()" for n in range(len(starts) - 1)]
-        head = f"def {name}({', '.join(renamed)}):"
-        return "\n\n\n".join([*texts, "\n".join([head, *top, *calls, f"    return {returned}"])]) + "\n"
+        for n, part in enumerate(parts):
+            left = dict.fromkeys(self.assigned[i] for i in part if self.assigned[i] in slots)
+            first = [f"    {used} = shared[{slots[used]}]" for used in taken[n]]
+            last = [f"    shared[{slots[made]}] = {made}" for made in left]
+            texts.append("\n".join([f"def part_{n}():", *first, *(f"    {self.lines[i]}" for i in part), *last]))
+        self.namespace["shared"] = [None] * len(slots)
+        body = [f"    shared[{slots[a]}] = {a}" for a in self.arguments if a in slots]
+        body += [f"    part_{n}()" for n in range(len(parts))]
+        body += [f"    {used} = shared[{slots[used]}]" for used in dict.fromkeys(returns) if used in slots]
+        head = f"def {name}({', '.join(self.arguments)}):"
+        return "\n\n\n".join([*texts, "\n".join([head, *body, f"    return {returned}"])]) + "\n"
 
 
 def load(text: str, namespace: dict[str, Any], name: str) -> Any:
