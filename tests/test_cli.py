@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
 from xml.etree import ElementTree
 
+import numpy as np
 import pytest
+
+from tinygrad_edu import note
 
 
 def run(*arguments: str, cwd: Path, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
@@ -33,7 +37,7 @@ def one_line_and_2(result: subprocess.CompletedProcess[str], *words: str) -> Non
         assert word in result.stderr
 
 
-DERIVATION = ["derivation.html", "derivation.md", "derivation.tex"]
+PAGES = ["backward.py", "derivation.html", "derivation.md", "derivation.tex"]
 
 SCRIPT = """
 import numpy as np
@@ -75,7 +79,7 @@ def test_the_note(tmp_path: Path) -> None:
         "backward_op": ("· (W⁽²⁾)ᵀ", "∗ (1 − h⁽¹⁾ ∗ h⁽¹⁾)"),
         "zoom": ("only l = j survives", "Σ = "),
     }
-    files = sorted([*(f"{name}.{suffix}" for name in expected for suffix in ("dot", "svg")), *DERIVATION])
+    files = sorted([*(f"{name}.{suffix}" for name in expected for suffix in ("dot", "svg")), *PAGES])
     assert sorted(p.name for p in (tmp_path / "lesson").iterdir()) == files
     for name, labels in expected.items():
         text = "".join(ElementTree.parse(tmp_path / "lesson" / f"{name}.svg").getroot().itertext()).replace("\xa0", " ")
@@ -157,7 +161,7 @@ def test_without_any_graphviz_the_dot_text_is_written(tmp_path: Path) -> None:
     )
     assert result.returncode == 0, result.stderr
     names = ["backward.dot", "backward_op.dot", "forward.dot", "forward_op.dot", "zoom.dot"]
-    assert sorted(p.name for p in (tmp_path / "lesson").iterdir()) == sorted([*names, *DERIVATION])
+    assert sorted(p.name for p in (tmp_path / "lesson").iterdir()) == sorted([*names, *PAGES])
     last = result.stdout.strip().splitlines()[-1]
     assert "Graphviz" in last
     assert "tinygrad-edu[dot]" in last
@@ -306,3 +310,93 @@ def test_rows_that_are_left_out_are_counted(script: Path, tmp_path: Path) -> Non
     assert len(rows) == 100
     assert "... and 50 more gradients, which were not compared" in result.stdout
     assert "... and 50 more\n" in result.stdout  # of the lines that explain unnamed values
+
+
+# ---- backward.py ---------------------------------------------------------------------------------------------------------
+
+
+def run_alone(path: Path, cwd: Path) -> dict[str, float]:
+    """Run backward.py where this library cannot be imported: the difference that it prints for each result, by name."""
+    code = (
+        "import runpy, sys; sys.modules['tinygrad_edu'] = None; sys.path[:] = [p for p in sys.path if p];"
+        f"runpy.run_path({os.fspath(path)!r}, run_name='__main__')"
+    )
+    result = subprocess.run([sys.executable, "-c", code], cwd=cwd, capture_output=True, encoding="utf-8", timeout=60, check=False)
+    assert result.returncode == 0, result.stderr
+    assert result.stderr == ""
+    rows = re.findall(r"^(\w+), shape \(.*\), largest difference from the engine (\S+)$", result.stdout, re.MULTILINE)
+    return {name: float(difference) for name, difference in rows}
+
+
+def test_backward_py_gives_the_note_by_hand_and_runs_from_any_folder(tmp_path: Path) -> None:
+    assert run("lesson", "--seed", "5", cwd=tmp_path).returncode == 0
+    path = tmp_path / "lesson" / "backward.py"
+    (tmp_path / "elsewhere").mkdir()
+    found = run_alone(path, tmp_path / "elsewhere")
+    names = ["W1", "b1", "W2", "b2", "U", "c"]
+    assert list(found) == ["L", *(f"dL_d{name}" for name in names)]
+    assert max(found.values()) < 1e-15
+    values = {name: t.numpy() for name, t in note.network(seed=5).items()}
+    hand = note.by_hand(values)
+    f = runpy.run_path(os.fspath(path))["forward_backward"]
+    loss, *gradients = f(*(values[name] for name in ("x", "y", *names)))
+    np.testing.assert_allclose(loss, hand["L"], rtol=1e-13)
+    for name, gradient in zip(names, gradients, strict=True):
+        np.testing.assert_allclose(gradient, hand[name], rtol=1e-11)
+
+
+def test_backward_py_shows_a_mistake(tmp_path: Path) -> None:
+    assert run("lesson", cwd=tmp_path).returncode == 0
+    path = tmp_path / "lesson" / "backward.py"
+    text = path.read_text(encoding="utf-8")
+    assert "(yhat - y) / N" in text
+    path.write_text(text.replace("(yhat - y) / N", "(yhat - y)"), encoding="utf-8")
+    found = run_alone(path, tmp_path)
+    assert found["L"] == 0
+    assert found["dL_dW2"] > 1e-3
+
+
+def test_backward_py_of_a_script_and_of_many_numbers(script: Path, tmp_path: Path) -> None:
+    assert run("lesson", "my_model.py", cwd=tmp_path).returncode == 0
+    assert max(run_alone(tmp_path / "lesson" / "backward.py", tmp_path).values()) < 1e-14
+    assert not (tmp_path / "lesson" / "backward.npz").exists()
+    script.write_text(SCRIPT.replace("(6, 3)", "(90, 3)"), encoding="utf-8")
+    result = run("lesson", "my_model.py", "--out", "many", cwd=tmp_path)
+    assert "backward.npz" in result.stdout
+    path = tmp_path / "many" / "backward.py"
+    assert "allow_pickle=False" in path.read_text(encoding="utf-8")
+    assert len(path.read_text(encoding="utf-8")) < 5000
+    assert max(run_alone(path, tmp_path).values()) < 1e-13
+
+
+def test_an_op_of_ones_own_has_no_backward_py_and_one_line_says_so(script: Path, tmp_path: Path) -> None:
+    script.write_text(
+        "import tinygrad_edu as tg\n"
+        "cube = tg.elementwise('cube', lambda x: x**3, lambda y, x: 3 * x * x)\n"
+        "w = tg.Tensor(2.0, requires_grad=True)\nL = cube(w)\n",
+        encoding="utf-8",
+    )
+    result = run("lesson", "my_model.py", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert len(re.findall(r"^no backward\.py: .*cube.*$", result.stdout, re.MULTILINE)) == 1
+    assert not (tmp_path / "lesson" / "backward.py").exists()
+    assert (tmp_path / "lesson" / "forward.dot").exists()
+
+
+def test_names_that_would_be_code_stay_names_in_backward_py(script: Path, tmp_path: Path) -> None:
+    evil = [
+        '"""\nimport os; os.mkdir("owned")\n"""',
+        "'); import os; os.mkdir('owned'); ('",
+        "\nimport os\nos.mkdir('owned')\n#",
+        "{x}",
+    ]
+    script.write_text(
+        f"import tinygrad_edu as tg\nevil = {evil!r}\n"
+        "ws = [tg.Tensor([1.0, 2.0], requires_grad=True, name=name, dims=(name,)) for name in evil]\n"
+        "L = sum((w * w).named(w.name * 2) for w in ws).sum()\n",
+        encoding="utf-8",
+    )
+    result = run("lesson", "my_model.py", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert max(run_alone(tmp_path / "lesson" / "backward.py", tmp_path).values()) == 0
+    assert not list(tmp_path.rglob("owned"))

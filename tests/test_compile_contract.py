@@ -88,9 +88,15 @@ def test_dtypes_stay(dtype: Any) -> None:
 
 
 def test_float32_adds_up_exactly() -> None:
-    x = np.ones(2**22 + 3, np.float32)
+    x = np.ones((2**24 + 3, 1), np.float32)
     step = tg.compile(lambda x: (x * x).sum(), wrt=())
-    assert step(x) == 2**22 + 3
+    assert step(x) == np.float32(2**24 + 3)
+    step = tg.compile(lambda x: (x * x).sum(axis=0), wrt=())
+    assert step(x) == np.float32(2**24 + 3)
+    rng = np.random.default_rng(0)
+    y = rng.random((3000, 5)).astype(np.float32)
+    step = tg.compile(lambda y: (y * y).sum(axis=1, keepdims=True).mean(axis=0), wrt=())
+    np.testing.assert_allclose(step(y), (y.astype(float) ** 2).sum(1).mean(), rtol=3e-7)
 
 
 @pytest.mark.parametrize("n", [0, 1])

@@ -1,4 +1,7 @@
-"""The command: ``python -m tinygrad_edu lesson`` computes, checks and draws the note's network, or a script's."""
+"""The command: ``python -m tinygrad_edu lesson`` computes, checks and draws the note's network, or a script's.
+
+``python -m tinygrad_edu doctor`` says what the machine offers and what would help.
+"""
 
 from __future__ import annotations
 
@@ -46,24 +49,24 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser().print_help()
         return 0
     try:
-        lesson(options)
+        {"lesson": lesson, "doctor": doctor}[options.command](options)
         sys.stdout.flush()
     except CommandError as error:
-        return _stop(str(error))
+        return _stop(options.command, str(error))
     except BrokenPipeError:  # the reader, such as head, has what it wanted
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except KeyboardInterrupt:
-        _stop("interrupted")
+        _stop(options.command, "interrupted")
         return 130
     except MemoryError:
-        return _stop("there is not enough memory")
+        return _stop(options.command, "there is not enough memory")
     except OSError as error:
-        return _stop(error.strerror or _one_line(error))
+        return _stop(options.command, error.strerror or _one_line(error))
     return 0
 
 
-def _stop(message: str) -> int:
-    print(f"tinygrad-edu lesson: {message}", file=sys.stderr)
+def _stop(command: str, message: str) -> int:
+    print(f"tinygrad-edu {command}: {message}", file=sys.stderr)
     return FAILED
 
 
@@ -84,6 +87,13 @@ def parser() -> Parser:
     p.add_argument("--n", type=_positive, metavar="N", help="examples in the note's network (default: 4)")
     p.add_argument("--widths", type=_widths, metavar="F,D1,D2", help="widths of the note's network (default: 2,3,3)")
     p.add_argument("--seed", type=_seed, metavar="S", help="for the random numbers (default: 0)")
+    p = commands.add_parser(
+        "doctor",
+        help="what this machine offers and what would help",
+        description="Report Python, NumPy, its BLAS and its kernels, threads, Graphviz and the extras; measure for a few seconds "
+        "whether other settings would be faster, and print the line to set. Nothing is changed.",
+    )
+    p.add_argument("--no-measure", action="store_true", help="only look things up")
     return top
 
 
@@ -112,6 +122,19 @@ def _widths(text: str) -> tuple[int, int, int]:
     return int(parts[0]), int(parts[1]), int(parts[2])
 
 
+def doctor(options: argparse.Namespace) -> None:
+    """Everything is looked up and measured before anything is printed."""
+    from .doctor import doctor as examined
+
+    try:
+        text = examined(measure=not options.no_measure)
+    except (MemoryError, OSError):
+        raise
+    except Exception as error:  # what a broken installation raises cannot be foreseen
+        raise CommandError(f"{type(error).__name__}: {_one_line(error)}") from None
+    print(text)
+
+
 def lesson(options: argparse.Namespace) -> None:
     """Everything is computed before anything is printed or written."""
     folder = Path(options.out).absolute()  # before a script changes the working directory
@@ -125,13 +148,17 @@ def lesson(options: argparse.Namespace) -> None:
                 raise CommandError(f"--{flag} goes with the note's network, not with a script")
         root, text = script_lesson(options.script, options.tensor or "L")
     from .drawing import lesson_pictures, write_all
+    from .files import write_file
 
     pictures, left_out = lesson_pictures(root)
     pages, not_derived = derivation_pages(root)
-    written, remark = write_all(pictures, folder, pages)
+    script, numbers, no_script = backward_page(root)
+    written, remark = write_all(pictures, folder, {**pages, **script})
+    if numbers is not None:
+        written = sorted([*written, write_file(folder / "backward.npz", numbers)])
     print(text)
     print("\nwritten: " + ", ".join(_shown(path) for path in written))
-    for line in (left_out, not_derived, remark):
+    for line in (left_out, not_derived, no_script, remark):
         if line:
             print(line)
 
@@ -150,6 +177,17 @@ def derivation_pages(root: Tensor) -> tuple[dict[str, str], str]:
         "derivation.tex": derivation.latex(),
         "derivation.html": derivation.html(title),
     }, ""
+
+
+def backward_page(root: Tensor) -> tuple[dict[str, str], bytes | None, str]:
+    """Forward and backward as backward.py, the numbers beside it if they are many, or a line that says why there is none."""
+    from .codegen import backward_script
+
+    try:
+        text, numbers = backward_script(root)
+    except Exception as error:  # an op of the script's own may do anything
+        return {}, None, f"no backward.py: {_one_line(error)}"
+    return {"backward.py": text}, numbers, ""
 
 
 def note_lesson(options: argparse.Namespace) -> tuple[Tensor, str]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Container, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -13,20 +14,8 @@ from ..ops import elementwise as e
 from ..ops import rearrangement as r
 from ..ops import selection as s
 from ..ops import tabulated as t
-
-
-class Code(NamedTuple):
-    """A piece of Python: its text, and how tightly its outermost operator binds."""
-
-    text: str
-    binding: int
-
-    def within(self, binding: int) -> str:
-        """The text, in parentheses where something binds tighter around it."""
-        return self.text if self.binding >= binding else f"({self.text})"
-
-
-COMPARE, SUM, PRODUCT, UNARY, POWER, ATOM = range(6)
+from .expression import ATOM, COMPARE, POWER, PRODUCT, SUM, UNARY, Code, after, call, infix
+from .places import flat_places
 
 Shapes = Sequence[tuple[int, ...]]
 
@@ -35,18 +24,7 @@ class NoCodeError(ValueError):
     """An op that is not in the table has no NumPy code."""
 
 
-def call(function: str, *args: str) -> Code:
-    """A function call."""
-    return Code(f"{function}({', '.join(args)})", ATOM)
-
-
-def infix(sign: str, left: Code, right: Code, binding: int) -> Code:
-    """An operator between two operands."""
-    loose = right.within(binding) if sign in ("+", "*") else right.within(binding + 1)
-    return Code(f"{left.within(binding)} {sign} {loose}", binding)
-
-
-_INFIX = {
+INFIX = {
     e.add: ("+", SUM), e.subtract: ("-", SUM), e.multiply: ("*", PRODUCT), e.divide: ("/", PRODUCT),
     c.matmul: ("@", PRODUCT), e.equal: ("==", COMPARE), e.not_equal: ("!=", COMPARE), e.less: ("<", COMPARE),
     e.less_equal: ("<=", COMPARE), e.greater: (">", COMPARE), e.greater_equal: (">=", COMPARE),
@@ -56,15 +34,43 @@ _FUNCTIONS = {
     e.abs: "abs", e.sqrt: "sqrt", e.exp: "exp", e.expm1: "expm1", e.log: "log", e.log1p: "log1p", e.sin: "sin", e.cos: "cos",
     e.tan: "tan", e.sinh: "sinh", e.cosh: "cosh", e.tanh: "tanh", e.sign: "sign", e.floor: "floor", e.ceil: "ceil",
     e.logical_and: "logical_and", e.logical_or: "logical_or", e.logical_not: "logical_not", s.where: "where",
-    s.maximum: "maximum", s.minimum: "minimum", e.square: "square", e.isnan: "isnan", e.isfinite: "isfinite", s.clip: "clip",
+    s.maximum: "maximum", s.minimum: "minimum", e.square: "square", e.isnan: "isnan", e.isfinite: "isfinite",
 }  # fmt: skip
 
-# Helpers, by the name of the op: their text in terms of {np}.
+# What the Array API standard calls otherwise.
+_STANDARD = {e.arctan: ("arctan", "atan"), e.rint: ("rint", "round")}
+
+# Ops that take numbers of several kinds; the Array API standard has all operands of one kind.
+MIXING = frozenset((
+    e.add, e.subtract, e.multiply, e.divide, e.power, e.xdivy, e.leaky_relu, e.elu, e.celu, c.matmul, c.outer, c.einsum, s.where,
+    s.maximum, s.minimum, s.clip, t.bce, t.bce_with_logits, r.concatenate, r.stack,
+))  # fmt: skip
+SUMMING = frozenset((c.sum, c.mean, c.cumsum, c.trace))
+COMPARING = frozenset(op for op, (_, binding) in INFIX.items() if binding == COMPARE)
+
+# Helpers: their name and their text in terms of {np}.
 HELPERS: Mapping[Op, tuple[str, str]] = {
     e.sigmoid: ("sig", "def sig(u):\n    return 1 / (1 + {np}.exp(-u))"),
+    e.log_sigmoid: (
+        "log_sig",
+        "def log_sig(u):\n    return -({np}.maximum(-u, 0 * u) + {np}.log1p({np}.exp(-{np}.abs(u))))",
+    ),
     e.softplus: ("softplus", "def softplus(u):\n    return {np}.maximum(u, 0 * u) + {np}.log1p({np}.exp(-{np}.abs(u)))"),
     e.relu: ("relu", "def relu(u):\n    return {np}.maximum(u, 0 * u)"),
     e.silu: ("silu", "def silu(u):\n    return u / (1 + {np}.exp(-u))"),
+    e.gelu: (
+        "gelu",
+        f"def gelu(u):\n    return 0.5 * u * (1 + {{np}}.tanh({e.GELU_A!r} * (u + {e.GELU_B!r} * u * u * u)))",
+    ),
+    e.leaky_relu: ("leaky_relu", "def leaky_relu(u, slope):\n    return {np}.where(u > 0, u, slope * u)"),
+    e.elu: ("elu", "def elu(u, alpha):\n    return {np}.where(u > 0, u, alpha * {np}.expm1({np}.minimum(u, 0 * u)))"),
+    e.celu: ("celu", "def celu(u, alpha):\n    return {np}.where(u > 0, u, alpha * {np}.expm1({np}.minimum(u, 0 * u) / alpha))"),
+    e.selu: (
+        "selu",
+        f"def selu(u):\n    low = {e.SELU_ALPHA!r} * {{np}}.expm1({{np}}.minimum(u, 0 * u))\n"
+        f"    return {e.SELU_SCALE!r} * {{np}}.where(u > 0, u, low)",
+    ),
+    s.clip: ("clip", "def clip(x, low, high):\n    return {np}.minimum({np}.maximum(x, low), high)"),
     t.softmax: (
         "softmax",
         "def softmax(z, axis):\n    e = {np}.exp(z - {np}.max(z, axis=axis, keepdims=True))\n"
@@ -84,14 +90,27 @@ HELPERS: Mapping[Op, tuple[str, str]] = {
     t.norm: ("norm", "def norm(x, axis, keepdims):\n    return {np}.sqrt({np}.sum(x * x, axis=axis, keepdims=keepdims))"),
     e.xdivy: (
         "ratio",
-        "def ratio(a, b):\n    # a / b, and 0 where b is 0\n    return {np}.where(b == 0, 0.0, a / {np}.where(b == 0, 1.0, b))",
+        "def ratio(a, b):\n    # a / b, where 0 / 0 is 0\n    return a / {np}.where((a == 0) & (b == 0), 1.0, b)",
     ),
     t.cross_entropy: (
         "cross_entropy",
         "def cross_entropy(z, y):\n    z = z - {np}.max(z, axis=-1, keepdims=True)\n"
         "    log_p = z - {np}.log({np}.sum({np}.exp(z), axis=-1, keepdims=True))\n"
-        "    if y.ndim == z.ndim:\n        return -{np}.sum(y * log_p) / (z.size // z.shape[-1])\n"
+        "    if y.ndim == z.ndim:\n        return -{np}.mean({np}.sum(y * log_p, axis=-1))\n"
         "    return -{np}.mean({np}.take_along_axis(log_p, y[..., None], axis=-1))",
+    ),
+    r.pad: (
+        "pad",
+        "def pad(x, widths, value):\n    for axis, width in enumerate(widths):\n        ends = []\n        for n in width:\n"
+        "            shape = (*x.shape[:axis], n, *x.shape[axis + 1 :])\n"
+        "            ends.append({np}.full(shape, value, dtype=x.dtype))\n"
+        "        x = {np}.concat([ends[0], x, ends[1]], axis=axis)\n    return x",
+    ),
+    r.windows: (
+        "windows",
+        "def windows(x, sizes, axes):\n    for axis, size in zip(axes, sizes):\n        n = x.shape[axis] - size + 1\n"
+        "        lead = (slice(None),) * axis\n"
+        "        x = {np}.stack([x[(*lead, slice(i, i + n), ...)] for i in range(size)], axis=-1)\n    return x",
     ),
     r.scatter: (
         "scatter",
@@ -100,8 +119,8 @@ HELPERS: Mapping[Op, tuple[str, str]] = {
     r.overlap_add: (
         "overlap_add",
         "def overlap_add(g, sizes, axes, shape):\n    x = np.zeros(shape, g.dtype)\n    for place in np.ndindex(*sizes):\n"
-        "        key = [slice(0, n) for n in g.shape[: len(shape)]]\n        for axis, i in zip(axes, place):\n"
-        "            key[axis] = slice(key[axis].start + i, key[axis].stop + i)\n        x[tuple(key)] += g[(..., *place)]\n"
+        "        start = [0] * len(shape)\n        for axis, i in zip(axes, place):\n            start[axis] += i\n"
+        "        key = tuple(slice(first, first + n) for first, n in zip(start, g.shape))\n        x[key] += g[(..., *place)]\n"
         "    return x",
     ),
     t.bce: ("bce", "def bce(p, y):\n    return -{np}.mean(y * {np}.log(p) + (1 - y) * {np}.log1p(-p))"),
@@ -111,13 +130,34 @@ HELPERS: Mapping[Op, tuple[str, str]] = {
     ),
 }
 
+# The same helpers where the Array API standard cannot write into an array.
+STANDARD_HELPERS: Mapping[Op, str] = {
+    r.scatter: (
+        "def scatter(g, places, shape):\n"
+        "    # each entry is added at its place among the flat ones: a sum over a table, as nothing is written in place\n"
+        "    size = 1\n    for n in shape:\n        size *= n\n"
+        "    there = {np}.reshape(places, (-1, 1)) == {np}.arange(size)\n"
+        "    g = {np}.reshape(g, (-1, 1))\n"
+        "    x = {np}.sum({np}.where(there, g, {np}.zeros_like(g)), axis=0)\n"
+        "    return {np}.reshape(x, shape)"
+    ),
+    r.overlap_add: (
+        "def overlap_add(g, sizes, axes, shape):\n    for axis, size in zip(axes[::-1], sizes[::-1]):\n        parts = []\n"
+        "        for i in range(size):\n            part = g[..., i]\n            ends = []\n"
+        "            for n in (i, size - 1 - i):\n"
+        "                ends.append({np}.zeros((*part.shape[:axis], n, *part.shape[axis + 1 :]), dtype=g.dtype))\n"
+        "            parts.append({np}.concat([ends[0], part, ends[1]], axis=axis))\n        g = sum(parts)\n    return g"
+    ),
+}
+HELPER_NAMES = frozenset(name for name, _ in HELPERS.values())
+
 
 class Writer:
     """Writes operations with one library's names.
 
     Parameters
     ----------
-    np : str
+    library : str
         What the library is called: ``np`` for NumPy, ``xp`` for any that has the Array API.
     """
 
@@ -125,11 +165,13 @@ class Writer:
         self.np = library
         self.standard = library != "np"
         self.helpers: dict[Op, None] = {}
+        self.masks: Sequence[bool] = ()  # which tables of the selection that is written are of truth values
         self.frozen = False  # whether a recorded size stands in the text
 
     def helper_texts(self, used: Container[Op]) -> list[str]:
         """The texts of helpers, in the order of the table."""
-        return [text.format(np=self.np) for op, (_, text) in HELPERS.items() if op in used]
+        own: Mapping[Op, str] = STANDARD_HELPERS if self.standard else {}
+        return [own.get(op, text).format(np=self.np) for op, (_, text) in HELPERS.items() if op in used]
 
     def write(self, op: Op, args: Sequence[Code], shapes: Shapes, shape: tuple[int, ...], params: Mapping[str, Any]) -> Code:
         """The code of an operation on these operands.
@@ -147,155 +189,218 @@ class Writer:
         if op is e.identity:
             return args[0]
         self.frozen = self.frozen or op in _WITH_SIZES
-        if op in _INFIX:
-            return infix(_INFIX[op][0], args[0], args[1], _INFIX[op][1])
+        if op in INFIX:
+            return infix(INFIX[op][0], args[0], args[1], INFIX[op][1])
         if op is e.negative:
-            return Code(f"-{args[0].within(UNARY)}", UNARY)
+            return Code("-{}", UNARY, args, (UNARY,), cost=1, op="-", axes=args[0].axes)
         if op is e.power:
-            return Code(f"{args[0].within(ATOM)}**{args[1].within(UNARY)}", POWER)
-        if op is e.arctan:
-            return call(f"{self.np}.{'atan' if self.standard else 'arctan'}", args[0].text)
-        if op is e.rint:
-            return call(f"{self.np}.{'round' if self.standard else 'rint'}", args[0].text)
+            return Code("{}**{}", POWER, args, (ATOM, UNARY), cost=1, op="**")
+        if op in _STANDARD:
+            return call(f"{self.np}.{_STANDARD[op][self.standard]}", *args)
         if op in _FUNCTIONS:
-            return call(f"{self.np}.{_FUNCTIONS[op]}", *(a.text for a in args))
-        if op in _IN_PLACE and self.standard:
-            raise NoCodeError(f"source: {op.name} has no code in the Array API standard.\n  Try: xp=False")
-        if op in HELPERS and op is not r.scatter:
-            self.helpers[op] = None
-            return call(HELPERS[op][0], *(a.text for a in args), *(f"{k}={v!r}" for k, v in params.items()))
+            return call(f"{self.np}.{_FUNCTIONS[op]}", *args)
         found = _SPECIAL.get(op)
-        if found is None:
-            raise NoCodeError(
-                f"source: there is no NumPy code for {op.name}, which is not an op of this library's table.\n"
-                f"  Try: the same in operations of the table"
-            )
-        return found(self, args, shapes, shape, params)
+        if found is not None:
+            return found(self, args, shapes, shape, params)
+        if op in HELPERS:
+            return self.helper(op, *args, **params)
+        raise NoCodeError(
+            f"source: there is no NumPy code for {op.name}, which is not an op of this library's table.\n"
+            f"  Try: the same in operations of the table"
+        )
+
+    def helper(self, op: Op, *args: Code | str, **params: Any) -> Code:
+        """A call of the op's helper."""
+        self.helpers[op] = None
+        return call(HELPERS[op][0], *args, *(f"{k}={v!r}" for k, v in params.items()))
 
     def transpose(self, x: Code, axes: Sequence[int]) -> Code:
         """The axes in another order."""
         rank = len(axes)
-        if rank < 2 or list(axes) == list(range(rank)):
+        order = [a % rank for a in axes]
+        if order == list(range(rank)):
             return x
         if rank == 2:
-            return Code(f"{x.within(ATOM)}.T", ATOM)
-        if list(axes) == [*range(rank - 2), rank - 1, rank - 2]:
-            return Code(f"{x.within(ATOM)}.mT", ATOM)
+            return after(x, ".T")
+        if order == [*range(rank - 2), rank - 1, rank - 2]:
+            return after(x, ".mT")
         name = "permute_dims" if self.standard else "transpose"
-        return call(f"{self.np}.{name}", x.text, repr(tuple(axes)))
+        return call(f"{self.np}.{name}", x, repr(tuple(order)), cost=0)
 
     def reduce(self, name: str, x: Code, axis: Any, keepdims: bool) -> Code:
         """A sum, a mean, a maximum over axes."""
-        options = [] if axis is None else [f"axis={axis!r}"]
-        return call(f"{self.np}.{name}", x.text, *options, *(["keepdims=True"] if keepdims else []))
+        own = axis[0] if isinstance(axis, tuple) and len(axis) == 1 else axis
+        options = [] if axis is None else [f"axis={own!r}"]
+        return call(f"{self.np}.{name}", x, *options, *(["keepdims=True"] if keepdims else []))
 
     def outer(self, a: Code, b: Code) -> Code:
         """The table of all products."""
         if self.standard:
-            return infix("*", Code(f"{a.within(ATOM)}[:, None]", ATOM), Code(f"{b.within(ATOM)}[None, :]", ATOM), PRODUCT)
-        return call("np.outer", a.text, b.text)
+            return infix("*", after(a, "[:, None]"), after(b, "[None, :]"), PRODUCT)
+        return call("np.outer", a, b)
 
-    def broadcast(self, x: Code, shape: str) -> Code:
+    def one_hot(self, x: Code, classes: Code) -> Code:
+        """A row of truth for each entry of a table of integers."""
+        kind = [", dtype={}.dtype"] if self.standard else []  # the standard compares numbers of one kind
+        row = Code(f"{self.np}.arange({{}}{''.join(kind)})", ATOM, [classes, *([x] if kind else [])], cost=2, op="arange")
+        return Code("{} == {}", COMPARE, (after(x, "[..., None]"), row), (SUM, SUM), cost=1, op="==")
+
+    def broadcast(self, x: Code, shape: str | Code) -> Code:
         """The same repeated to a shape."""
-        return call(f"{self.np}.broadcast_to", x.text, shape)
+        return call(f"{self.np}.broadcast_to", x, shape, cost=0)
+
+    def astype(self, x: Code, dtype: Any) -> Code:
+        """The same numbers of another type."""
+        name = f"{self.np}.{np.dtype(dtype).name}"
+        if self.standard:
+            return call("xp.astype", x, name)
+        return after(x, f".astype({name.replace('np.bool', 'bool')})")
 
     def einsum(self, equation: str, args: Sequence[Code]) -> Code:
         """A sum of products by its equation; the Array API standard has only products and sums."""
         if not self.standard:
-            return call("np.einsum", repr(equation), *(a.text for a in args))
+            return call("np.einsum", f'"{equation}"', *args)
         inputs, output = equation.split("->")
-        terms = inputs.split(",")
         letters = [*output, *sorted(set(inputs) - set(output) - {","})]
         product: Code | None = None
-        for term, x in zip(terms, args, strict=True):
-            if len(set(term)) < len(term):
-                raise NoCodeError(f"source: the diagonal in {equation!r} has no code in the Array API standard.\n  Try: xp=None")
+        for own, x in zip(inputs.split(","), args, strict=True):
+            term, turned = self._diagonal(own, x)
             order = sorted(range(len(term)), key=lambda a: letters.index(term[a]))
-            turned = self.transpose(x, order)
+            turned = self.transpose(turned, order)
             key = ", ".join(":" if letter in term else "None" for letter in letters)
-            part = turned if len(term) == len(letters) else Code(f"{turned.within(ATOM)}[{key}]", ATOM)
+            part = turned if len(term) == len(letters) else after(turned, f"[{key}]")
             product = part if product is None else infix("*", product, part, PRODUCT)
         assert product is not None
         summed = tuple(range(len(output), len(letters)))
         return self.reduce("sum", product, summed, False) if summed else product
 
+    def _diagonal(self, term: str, x: Code) -> tuple[str, Code]:
+        """The entries at which a letter that comes twice is one and the same."""
+        while len(set(term)) < len(term):
+            twice = next(letter for letter in term if term.count(letter) > 1)
+            first = term.index(twice)
+            second = term.index(twice, first + 1)
+            rest = [a for a in range(len(term)) if a not in (first, second)]
+            x = call("xp.linalg.diagonal", self.transpose(x, [*rest, first, second]), cost=0)
+            term = "".join(term[a] for a in rest) + twice
+        return term, x
 
-def _key_text(key: Any, tables: Sequence[Code], rank: int = 0) -> str:
-    """What stands in the brackets; with a rank, an ellipsis for the axes that are not mentioned."""
-    parts = []
-    mentioned = [k for k in (key if isinstance(key, tuple) else (key,)) if k is not None]
-    if rank and len(mentioned) < rank and not any(k is Ellipsis for k in mentioned):
-        key = (*(key if isinstance(key, tuple) else (key,)), Ellipsis)
-    for k in key if isinstance(key, tuple) else (key,):
+
+def _key_form(key: Any, tables: Sequence[Code], shape: tuple[int, ...] | None = None) -> tuple[str, list[Code], bool]:
+    """What stands in the brackets; with a shape, as strictly as the Array API standard has it.
+
+    There an ellipsis stands for the axes that are not mentioned, and the ends of a slice are inside of the axis: the last
+    of what is returned says whether one was moved there.
+    """
+    own = list(key) if isinstance(key, tuple) else [key]
+    mentioned = sum(k is not None and k is not Ellipsis for k in own)
+    if shape is not None and mentioned < len(shape) and Ellipsis not in own:
+        own.append(Ellipsis)
+    parts: list[str] = []
+    arrays, axis, moved = [], 0, False
+    for k in own:
         if isinstance(k, Index):
-            parts.append(tables[k.position].text)
+            parts.append("{}")
+            arrays.append(tables[k.position])
         elif isinstance(k, slice):
-            bounds = ["" if n is None else str(n) for n in (k.start, k.stop)]
-            parts.append(":".join(bounds if k.step is None else [*bounds, str(k.step)]))
-        elif isinstance(k, np.ndarray):
-            parts.append(f"np.array({k.tolist()!r})")
+            start, stop, step = (k.start, k.stop, k.step) if shape is None else _inside(k, shape[axis])
+            moved = moved or (start, stop) != (k.start, k.stop)
+            bounds = ["" if n is None else str(n) for n in (start, stop)]
+            parts.append(":".join(bounds if step is None else [*bounds, str(step)]))
         else:
             parts.append("..." if k is Ellipsis else "None" if k is None else str(k))
-    return ", ".join(parts) or "()"
+        axis += 0 if k is None else len(shape or ()) - mentioned if k is Ellipsis else 1
+    return ", ".join(parts) or "()", arrays, moved
+
+
+def _inside(k: slice, n: int) -> tuple[int | None, int | None, int | None]:
+    """The slice with its ends inside of an axis of this size."""
+    if all(end is None or -n <= end <= n for end in (k.start, k.stop)):
+        return k.start, k.stop, k.step
+    start, stop, _ = k.indices(n)
+    return start, None if stop < 0 else stop, k.step
 
 
 _WITH_SIZES = frozenset((r.reshape, r.broadcast_to, r.scatter, r.overlap_add, s.one_hot))
-_IN_PLACE = frozenset((r.scatter, r.overlap_add, r.windows, r.pad))
 
 Form = Callable[[Writer, Sequence[Code], Shapes, tuple[int, ...], Mapping[str, Any]], Code]
 
 
 def _scatter(w: Writer, a: Sequence[Code], shapes: Shapes, shape: tuple[int, ...], p: Mapping[str, Any]) -> Code:
     w.helpers[r.scatter] = None
-    return call("scatter", a[0].text, f"np.s_[{_key_text(p['key'], a[1:])}]", repr(p["shape"]))
+    if not w.standard:
+        key, arrays, _ = _key_form(p["key"], a[1:])
+        return call("scatter", a[0], f"np.s_[{key}]", repr(p["shape"]), parts=arrays)
+    own = [p["shape"], *shapes[1:]]
+    if len(a) > 1:
+        return call("scatter", a[0], flat_places(p["key"], a[1:], own, w.masks), repr(p["shape"]))
+    flat = call("xp.reshape", f"xp.arange({math.prod(p['shape'])})", repr(p["shape"]))
+    return call("scatter", a[0], _getitem(w, [flat], own, (), p), repr(p["shape"]))
 
 
 def _getitem(w: Writer, a: Sequence[Code], shapes: Shapes, shape: tuple[int, ...], p: Mapping[str, Any]) -> Code:
-    if w.standard and len(a) > 1:
-        key = [k for k in p["key"] if k is not Ellipsis]
-        place = next(n for n, k in enumerate(key) if isinstance(k, Index))
-        if (
-            len(a) > 2
-            or len(shapes[1]) != 1
-            or any(k != slice(None) for n, k in enumerate(key) if n != place)
-            or Ellipsis in p["key"]
-        ):
-            raise NoCodeError("source: this selection has no code in the Array API standard.\n  Try: xp=False")
-        return call(f"{w.np}.take", a[0].text, a[1].text, f"axis={place}")
-    return Code(f"{a[0].within(ATOM)}[{_key_text(p['key'], a[1:], len(shapes[0]) if w.standard else 0)}]", ATOM)
+    if not w.standard or len(a) == 1:
+        key, arrays, moved = _key_form(p["key"], a[1:], shapes[0] if w.standard else None)
+        w.frozen = w.frozen or moved
+        return after(a[0], f"[{key}]", parts=arrays, cost=len(arrays))
+    own = p["key"] if isinstance(p["key"], tuple) else (p["key"],)
+    tables = [n for n, k in enumerate(own) if isinstance(k, Index)]
+    rows = len(tables) == 1 and len(shapes[1]) == 1 and not w.masks[0]
+    if rows and all(k == slice(None) for n, k in enumerate(own) if n not in tables and k is not None) and None not in own:
+        axis = tables[0]
+        wrapped = Code(f"{{}} % {shapes[0][axis]}", PRODUCT, (a[1],), (PRODUCT,), cost=1)  # an index may count from the end
+        w.frozen = True
+        return call("xp.take", a[0], wrapped, f"axis={axis}")
+    w.frozen = True
+    places = call("xp.reshape", flat_places(own, a[1:], shapes, w.masks), "(-1,)", cost=0)
+    entries = call("xp.take", call("xp.reshape", a[0], "(-1,)", cost=0), places, "axis=0")
+    return call("xp.reshape", entries, repr(shape), cost=0)
 
 
-def _joined(w: Writer, args: Sequence[Code]) -> str:
-    return f"[{', '.join(a.text for a in args)}]"
+def _joined(w: Writer, name: str, args: Sequence[Code], axis: int) -> Code:
+    return call(f"{w.np}.{name}", f"[{', '.join(['{}'] * len(args))}]", f"axis={axis}", parts=args)
 
 
 _SPECIAL: Mapping[Any, Form] = {
-    e.astype: lambda w, a, shapes, shape, p: call(f"{w.np}.astype", a[0].text, f"{w.np}.{np.dtype(p['dtype'])}"),
+    e.astype: lambda w, a, shapes, shape, p: w.astype(a[0], p["dtype"]),
+    e.to_discrete: lambda w, a, shapes, shape, p: w.astype(a[0], p["dtype"]),
     r.scatter: _scatter,
-    r.windows: lambda w, a, shapes, shape, p: call(
-        "np.lib.stride_tricks.sliding_window_view", a[0].text, repr(p["sizes"]), repr(p["axes"])
+    r.windows: lambda w, a, shapes, shape, p: (
+        w.helper(r.windows, a[0], **p)
+        if w.standard
+        else call("np.lib.stride_tricks.sliding_window_view", a[0], repr(p["sizes"]), repr(p["axes"]), cost=0)
     ),
-    r.pad: lambda w, a, shapes, shape, p: call("np.pad", a[0].text, repr(p["widths"]), f"constant_values={p['value']!r}"),
-    s.one_hot: lambda w, a, shapes, shape, p: Code(f"{a[0].within(ATOM)}[..., None] == {w.np}.arange({p['classes']})", COMPARE),
+    r.pad: lambda w, a, shapes, shape, p: (
+        w.helper(r.pad, a[0], **p)
+        if w.standard or not shape
+        else call("np.pad", a[0], repr(p["widths"]), f"constant_values={p['value']!r}")
+    ),
+    s.one_hot: lambda w, a, shapes, shape, p: w.one_hot(a[0], Code(str(p["classes"]), ATOM)),
+    s.sort: lambda w, a, shapes, shape, p: call(f"{w.np}.sort", a[0], f"axis={p['axis']}"),
+    s.argsort: lambda w, a, shapes, shape, p: call(f"{w.np}.argsort", a[0], f"axis={p['axis']}", "stable=True"),
+    s.argmax: lambda w, a, shapes, shape, p: call(f"{w.np}.argmax", a[0], f"axis={p['axis']}"),
+    s.argmin: lambda w, a, shapes, shape, p: call(f"{w.np}.argmin", a[0], f"axis={p['axis']}"),
     c.outer: lambda w, a, shapes, shape, p: w.outer(*a),
     c.sum: lambda w, a, shapes, shape, p: w.reduce("sum", a[0], p["axis"], p["keepdims"]),
     c.mean: lambda w, a, shapes, shape, p: w.reduce("mean", a[0], p["axis"], p["keepdims"]),
     s.max: lambda w, a, shapes, shape, p: w.reduce("max", a[0], p["axis"], p["keepdims"]),
     s.min: lambda w, a, shapes, shape, p: w.reduce("min", a[0], p["axis"], p["keepdims"]),
     c.einsum: lambda w, a, shapes, shape, p: w.einsum(p["equation"], a),
-    c.trace: lambda w, a, shapes, shape, p: call(
-        f"{w.np}.{'linalg.trace' if w.standard else 'trace'}", a[0].text, f"offset={p['offset']}"
+    c.trace: lambda w, a, shapes, shape, p: (
+        call("xp.sum", call("xp.linalg.diagonal", a[0], f"offset={p['offset']}", cost=0))
+        if w.standard
+        else call("np.trace", a[0], f"offset={p['offset']}")
     ),
     c.cumsum: lambda w, a, shapes, shape, p: call(
-        f"{w.np}.{'cumulative_sum' if w.standard else 'cumsum'}", a[0].text, f"axis={p['axis']}"
+        f"{w.np}.{'cumulative_sum' if w.standard else 'cumsum'}", a[0], f"axis={p['axis']}"
     ),
     r.broadcast_to: lambda w, a, shapes, shape, p: w.broadcast(a[0], repr(shape)),
     r.transpose: lambda w, a, shapes, shape, p: w.transpose(a[0], p["axes"]),
-    r.reshape: lambda w, a, shapes, shape, p: call(f"{w.np}.reshape", a[0].text, repr(shape)),
-    r.flip: lambda w, a, shapes, shape, p: call(f"{w.np}.flip", a[0].text, f"axis={p['axes']!r}"),
-    r.getitem: _getitem,
-    r.concatenate: lambda w, a, shapes, shape, p: call(
-        f"{w.np}.{'concat' if w.standard else 'concatenate'}", _joined(w, a), f"axis={p['axis']}"
+    r.reshape: lambda w, a, shapes, shape, p: call(f"{w.np}.reshape", a[0], repr(shape), cost=0),
+    r.flip: lambda w, a, shapes, shape, p: call(
+        f"{w.np}.flip", a[0], *([] if p["axes"] is None else [f"axis={p['axes']!r}"]), cost=0
     ),
-    r.stack: lambda w, a, shapes, shape, p: call(f"{w.np}.stack", _joined(w, a), f"axis={p['axis']}"),
+    r.getitem: _getitem,
+    r.concatenate: lambda w, a, shapes, shape, p: _joined(w, "concat" if w.standard else "concatenate", a, p["axis"]),
+    r.stack: lambda w, a, shapes, shape, p: _joined(w, "stack", a, p["axis"]),
 }

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import keyword
 import math
-import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import combinations
@@ -13,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from ..derivation.evaluate import TooLargeError
 from ..derivation.matrix import Matrix
 from ..derivation.writer import Deriver
 from ..errors import GradientError
@@ -20,28 +20,20 @@ from ..graphs.backward import Trace, leaves_to_differentiate, record_sweep
 from ..graphs.levels import is_number
 from ..ops import OPS, Op
 from ..ops import elementwise as e
+from ..ops import rearrangement as r
+from ..ops import selection as s
 from ..ops import tabulated as t_
 from ..record import LITERALS
 from ..tensor import Tensor
-from .code import ATOM, HELPERS, PRODUCT, SUM, UNARY, Code, Writer, call, infix
+from ..visible import visible
+from .code import COMPARING, HELPER_NAMES, MIXING, SUMMING, Writer
+from .expression import ATOM, COMPARE, POWER, PRODUCT, SUM, UNARY, Axes, Code, after, call, infix, named
+from .naming import WIDEST, identifier, number_code
+from .scalars import scalar_source
+from .sharing import Line, alive, in_order, shape_text, shared, without_copies
 
 _TRUTHS = frozenset(op for op in OPS.values() if op.kind == "discrete" and op.name not in ("sign", "floor", "ceil", "rint"))
 _LOGICAL = frozenset((e.logical_and, e.logical_or, e.logical_not))
-LONGEST_NAME = 40
-WIDEST = 100  # columns, beyond which a shape is not put beside a line
-
-
-@dataclass(frozen=True)
-class Line:
-    """``name = code``, and the names that it uses."""
-
-    name: str
-    code: str
-    uses: frozenset[str]
-    shape: str = ""
-    backward: bool = False
-    helpers: tuple[Op, ...] = ()
-    frozen: bool = False
 
 
 def source(
@@ -49,7 +41,7 @@ def source(
     wrt: Tensor | Sequence[Tensor] | None = None,
     *,
     level: str = "named",
-    xp: bool = False,
+    xp: bool | None = None,
     comments: bool = True,
     function: str = "forward_backward",
 ) -> str:
@@ -61,13 +53,15 @@ def source(
         A scalar result.
     wrt : Tensor or sequence of Tensors, optional
         What to differentiate by; by default every leaf that requires a gradient.
-    level : {"named", "op"}
-        A line per named tensor, or per operation.
-    xp : bool
-        Write it over the Array API standard: the function's first argument is the library, so that the same text runs on
-        NumPy, PyTorch, JAX, Dask and others.
+    level : {"named", "op", "scalar"}
+        A line per named tensor, per operation, or per number. On the scalar level it is plain Python, as an engine for
+        single numbers would compute it: it takes numbers and lists of them, and returns the value and the gradients as
+        numbers and lists in the shapes of the parameters. What conditions and indices chose stands in it as recorded.
+    xp : bool, optional
+        True writes it over the Array API standard: the function's first argument is the library, so that the same text runs
+        on NumPy, PyTorch, JAX, Dask and others. None and False are NumPy.
     comments : bool
-        The shape beside each line.
+        The shape beside each line; on the scalar level the recorded number.
     function : str
         The function's name.
 
@@ -84,7 +78,7 @@ def source(
     GradientError
         If the root is not a scalar, or does not depend on what it is to be differentiated by.
     NoCodeError
-        If an op of your own has no NumPy code.
+        If an op of your own has no NumPy code, or on the scalar level if there are more than 2000 numbers.
 
     Examples
     --------
@@ -111,9 +105,11 @@ def source(
         raise GradientError(
             f"source: {root._called()} has shape {root.shape}; gradients are of a single number.\n  Try: its .sum()"
         )
-    if level not in ("named", "op"):
-        raise ValueError(f'source: there is no level {level!r}.\n  Try: level="named" or "op"')
-    taken = {"np", "xp", *(name for name, _ in HELPERS.values())}
+    if level not in ("named", "op", "scalar"):
+        raise ValueError(f'source: there is no level {level!r}.\n  Try: level="named", "op" or "scalar"')
+    if level == "scalar" and xp:
+        raise ValueError('source: plain Python numbers need no library: xp goes with level="named" or "op".\n  Try: xp=None')
+    taken = {"np", "xp", "math", *HELPER_NAMES}
     if not function.isidentifier() or keyword.iskeyword(function) or function in taken:
         raise ValueError(f"source: {function!r:.60} is no name for a function.\n  Try: forward_backward")
     wanted = None if wrt is None else [wrt] if isinstance(wrt, Tensor) else list(wrt)
@@ -124,7 +120,44 @@ def source(
             raise TypeError(f"source: the gradient by {type(t).__name__} was asked for, not by a Tensor: {t!r:.80}")
         if t is root:
             raise ValueError("source: the gradient of a value by itself is 1.\n  Try: wrt=None, for all parameters")
-    return _Function(root, wanted, level, "xp" if xp else "np").text(function, comments)
+    if not root.requires_grad and wanted is None:
+        raise GradientError(f"source: {root._called()} was computed from nothing that requires a gradient.")
+    if level == "scalar":
+        return scalar_source(root, wanted, function, comments)
+    return _Function(root, wanted, level, "xp" if xp else "np").written(function, comments).text
+
+
+@dataclass(frozen=True)
+class Written:
+    """The text of a function, with the recorded numbers by the names that it has for them.
+
+    Attributes
+    ----------
+    text : str
+        The module.
+    given : dict
+        The arguments, in their order.
+    results : dict
+        What the engine found for what is returned, in its order.
+    """
+
+    text: str
+    given: Mapping[str, Any]
+    results: Mapping[str, Any]
+
+
+def written(root: Tensor) -> Written:
+    """``source(root)``, with the recorded numbers.
+
+    Examples
+    --------
+    >>> import tinygrad_edu as tg
+    >>> w = tg.Tensor(2.0, requires_grad=True, name="w")
+    >>> found = written((w * w).named("L"))
+    >>> {name: float(value) for name, value in found.given.items()}, {k: float(v) for k, v in found.results.items()}
+    ({'w': 2.0}, {'L': 4.0, 'dL_dw': 4.0})
+    """
+    return _Function(root, None, "named", "np").written("forward_backward", True)
 
 
 @dataclass
@@ -147,32 +180,26 @@ class _Function:
         order, places = self.deriver.order, self.deriver.reading.places
         leaves = [t for t in order if not t.inputs and t._requires_grad]
         self.targets = list(self.wanted) if self.wanted is not None else leaves
-        self.taken = {self.library, *keyword.kwlist, *(name for name, _ in HELPERS.values())}
+        self.taken = {self.library, *keyword.kwlist, *HELPER_NAMES}
         names = self.deriver.names
         self.identifiers = {i: self._identifier(names[i]) for i in range(len(names))}
         root = self.identifiers[places[id(self.root)]]
         self.gradients = {i: self._identifier(f"d{root}_d{self.identifiers[i]}") for i in self.deriver.twins if i is not None}
         self.by_name = {name: self.identifiers[i] for i, name in enumerate(names)}
         self.gradient_by_name = {names[i]: identifier for i, identifier in self.gradients.items()}
-        self.used: set[str] = set()
+        self.helpers: dict[str, tuple[Op, ...]] = {}  # that a line calls
+        self.frozen: set[str] = set()  # the lines in which a recorded size stands
         self.counts: dict[str, str] = {}
         self.letters: dict[str, str] = {}
         self.after: dict[str, str] = {}  # what is asserted of a value when it is there
 
     def _identifier(self, name: str) -> str:
         """A Python name for a tensor's name."""
-        text = re.sub(r"\W", "_", name, flags=re.ASCII).strip("_") or "v"
-        text = f"v{text}" if text[0].isdigit() else text
-        text = text[:LONGEST_NAME]
-        plain, n = text, 2
-        while text in self.taken:
-            text, n = f"{plain}_{n}", n + 1
-        self.taken.add(text)
-        return text
+        return identifier(name, self.taken)
 
     # ---- lines --------------------------------------------------------------------------------------------------------
 
-    def text(self, function: str, comments: bool) -> str:
+    def written(self, function: str, comments: bool) -> Written:
         """The whole module."""
         graph = self.deriver.reading.graph
         arguments = []
@@ -189,7 +216,7 @@ class _Function:
                 self._add(self.gradients[place], self._gradient(place), place, backward=True)
         returned = [self.identifiers[self.deriver.reading.places[id(self.root)]]]
         returned += [self._gradient_name(t) for t in self.targets]
-        lines = self._alive(returned)
+        lines = alive(in_order(self.lines), returned)
         used = {name for line in lines for name in line.uses} | set(returned)
         counted = [f"{name} = {code}" for name, code in self.counts.items() if name in used]
         order = sorted(arguments, key=lambda i: graph.nodes[i].kind == "parameter")
@@ -199,13 +226,27 @@ class _Function:
             if self.identifiers[i] in used or any(f" = {self.identifiers[i]}.shape" in c for c in counted)
         ]
         head = f"def {function}({', '.join([*(['xp'] if self.library == 'xp' else []), *own])}):"
-        body = [*self._assertions(lines, own), *counted, *self._laid_out(lines, comments), f"return {', '.join(returned)}"]
-        helpers = self.writer.helper_texts({op for line in lines for op in line.helpers})
+        helpers = self.writer.helper_texts({op for line in lines for op in self.helpers[line.name]})
+        checks = self._assertions(lines, own)
+        lines = shared(without_copies(lines, self._removable(returned)), self._identifier, self.counts)
+        body = [*checks, *counted, *self._laid_out(lines, comments), f"return {', '.join(returned)}"]
         inside = [line for text in helpers for line in [*text.split("\n"), ""]] if self.library == "xp" else []
         outside = [f"{text}\n\n" for text in helpers] if self.library == "np" else []
         indented = [f"    {line}" if line else "" for line in [*inside, *body]]
         start = [] if self.library == "xp" else ["import numpy as np\n\n"]
-        return "\n".join([*start, *outside, head, *indented]) + "\n"
+        text = "\n".join([*start, *outside, head, *indented]) + "\n"
+        values = {self.identifiers[node.id]: node.value for node in graph}
+        values |= {self.gradients[i]: twin.value for i, twin in self.deriver.twins.items() if i in self.gradients}
+        return Written(text, {name: values[name] for name in own}, {name: values[name] for name in returned})
+
+    def _removable(self, returned: Sequence[str]) -> set[str]:
+        """The names that nobody gave, for values of which a line of their own need not be seen."""
+        if self.level == "op":
+            return set()
+        graph = self.deriver.reading.graph
+        invented = [node.id for node in graph if node.automatic and node.op is not None]
+        own = {self.identifiers[i] for i in invented} | {self.gradients[i] for i in invented if i in self.gradients}
+        return own - set(returned) - set(self.after)
 
     def _assertions(self, lines: Sequence[Line], own: Sequence[str]) -> list[str]:
         """What the text takes for granted: the recorded shapes, where one stands in it, and rows that sum to 1."""
@@ -216,7 +257,7 @@ class _Function:
         ]
         unnamed = any(letter is None and n != 1 for node in shown for letter, n in zip(node.dims, node.shape, strict=True))
         checks = []
-        if unnamed or any(line.frozen for line in lines):
+        if unnamed or any(line.name in self.frozen for line in lines):
             checks = [f"{name}.shape == {nodes[name].shape}" for name in own if nodes[name].shape]
         sums = {self.by_name[name]: self._sums_to_1(self.by_name[name]) for name in sorted(self.deriver.distributions)}
         checks += [check for name, check in sums.items() if name in own]
@@ -243,38 +284,23 @@ class _Function:
 
     def _add(self, name: str, code: Code, place: int, backward: bool = False) -> None:
         node = self.deriver.reading.graph.nodes[place]
-        letters = [letter or str(n) for letter, n in zip(node.dims, node.shape, strict=True)]
-        shape = f"({', '.join(letters)}{',' if len(letters) == 1 else ''})"
-        helpers, frozen = tuple(self.writer.helpers), self.writer.frozen
-        self.lines.append(Line(name, code.text, frozenset(self.used), shape, backward, helpers, frozen))
-        self.used, self.writer.helpers, self.writer.frozen = set(), {}, False
-
-    def _alive(self, returned: Sequence[str]) -> list[Line]:
-        """The lines that what is returned needs."""
-        needed = set(returned)
-        kept = []
-        for line in reversed(_in_order(self.lines)):
-            if line.name in needed:
-                needed |= line.uses
-                kept.append(line)
-        return kept[::-1]
+        self.lines.append(Line(name, code, shape_text(_letters(node.dims, node.shape)), backward))
+        self.helpers[name] = tuple(self.writer.helpers)
+        self.frozen |= {name} if self.writer.frozen else set()
+        self.writer.helpers, self.writer.frozen = {}, False
 
     def _laid_out(self, lines: Sequence[Line], comments: bool) -> list[str]:
-        texts = [f"{line.name} = {line.code}" for line in lines]
+        texts = [f"{line.name} = {line.code.text}" for line in lines]
         width = max((len(text) for text in texts if len(text) <= WIDEST), default=0)
         result = []
         for n, (line, text) in enumerate(zip(lines, texts, strict=True)):
             if line.backward and n and not lines[n - 1].backward:
                 result.append("")
-            result.append(f"{text:<{width}}  # {line.shape}" if comments else text)
+            result.append(f"{text:<{width}}  # {line.shape}" if comments and line.shape else text)
             result += [f"assert {self.after[line.name]}"] if line.name in self.after else []
         return result
 
     # ---- expressions --------------------------------------------------------------------------------------------------
-
-    def _name(self, identifier: str) -> Code:
-        self.used.add(identifier)
-        return Code(identifier, ATOM)
 
     def _gradient_name(self, t: Tensor) -> str:
         return self.gradients[self.deriver.reading.places[id(t)]]
@@ -282,37 +308,70 @@ class _Function:
     def _value(self, t: Tensor, gradients: dict[int, str]) -> Code:
         """A tensor on the right-hand side: its name, its number, or its expression."""
         if id(t) in gradients:
-            return self._name(gradients[id(t)])
+            return named(gradients[id(t)], self._axes(t))
         place = self.deriver.reading.places.get(id(t))
         if place is not None and not (is_number(t) and t.name is None):
-            return self._name(self.identifiers[place])
+            return named(self.identifiers[place], self._axes(t))
         if not t.inputs:
             self._mark(t._data if not t.shape else None)
-            return _literal(t, self.library)
+            return _literal(t, self.library).shaped(self._axes(t))
         return self._expression(t, gradients)
 
+    def _axes(self, t: Tensor) -> Axes:
+        return _letters(self.deriver.reading.dims.get(id(t), (None,) * t.ndim), t.shape)
+
     def _expression(self, t: Tensor, gradients: dict[int, str] | None = None) -> Code:
+        if gradients is not None and (plain := _without_ones(t)) is not t:
+            return self._value(plain, gradients)
+        if gradients is not None and t.op is r.broadcast_to and _is_one(t):
+            self.writer.frozen = True
+            return self._full(repr(t.shape), 1.0).shaped(self._axes(t))
         args = []
         for x in t.inputs:
             frozen = self.writer.frozen
             args.append(self._value(x, gradients or {}))
             if t.op is e.power and args[1:]:  # an exponent is no size
                 self.writer.frozen = frozen
-        return self.writer.write(t.op, args, [x.shape for x in t.inputs], t.shape, t.params)
+        if self.writer.standard:
+            args = self._of_one_kind(t, args)
+        self.writer.masks = [x.dtype.kind == "b" for x in t.inputs[1:]]
+        return self.writer.write(t.op, args, [x.shape for x in t.inputs], t.shape, t.params).shaped(self._axes(t))
+
+    def _of_one_kind(self, t: Tensor, args: Sequence[Code]) -> list[Code]:
+        """The operands as numbers of one kind: the Array API standard does not mix integers, truth and floats."""
+        mixing = t.op in MIXING or (t.op is t_.cross_entropy and t.inputs[0].shape == t.inputs[1].shape)
+        if t.op in SUMMING and t.inputs[0].dtype.kind == "b":
+            return [self.writer.astype(args[0], t.dtype)]
+        if not mixing and t.op not in COMPARING:
+            return list(args)
+        first = 1 if t.op is s.where else 0
+        arrays = [x.dtype for x in t.inputs[first:] if type(x._data) not in LITERALS]
+        wanted = np.result_type(*arrays) if t.op in COMPARING and arrays else t.dtype
+        found = list(args[:first])
+        for x, code in zip(t.inputs[first:], args[first:], strict=True):
+            literal = type(x._data) in LITERALS
+            found.append(self.writer.astype(code, wanted) if not literal and x.dtype.kind != wanted.kind else code)
+        if t.op is s.where and not arrays:
+            found[1] = call("xp.asarray", found[1], f"dtype=xp.{wanted}")
+        return found
 
     def _gradient(self, place: int) -> Code:
         """A gradient: as the derivation found it, or where that stays in indices as the engine recorded it."""
         forms = self.deriver.forms.get(place, ())
         shape = self.deriver.tensors[place].shape
-        if forms and all(form is not None for form in forms) and not self._may_divide_by_0(place):
+        if forms and all(form is not None for form in forms) and not self._may_divide_by_0(place) and self._holds(place):
             found: Code | None = None
             for form in forms:
                 assert form is not None
                 if form.kind == "number" and len(forms) > 1 and not form.detail:
                     continue
                 part = self._matrix(form)
+                if _is_exact(form) and not self.writer.standard:
+                    part = self._as_float(part)
                 if form.shape != shape:  # axes of size 1
-                    part = call(f"{self.library}.reshape", part.text, f"{self._name(self.identifiers[place]).text}.shape")
+                    wanted = after(named(self.identifiers[place]), ".shape")
+                    part = call(f"{self.library}.reshape", part, wanted, cost=0)
+                    part = part.shaped(self._axes(self.deriver.tensors[place]))
                 found = part if found is None else infix("+", found, part, SUM)
             return found if found is not None else Code("0.0", ATOM)
         trace = self._trace
@@ -340,6 +399,19 @@ class _Function:
         uses = (c.use.target for c in self.deriver.twins[place].contributions)
         return any(self.deriver.tensors[target].op is t_.norm for target in uses)
 
+    def _holds(self, place: int) -> bool:
+        """Whether what was derived gives the engine's numbers."""
+        twin = self.deriver.twins[place]
+        try:
+            parts = [np.reshape(form.evaluate(), twin.shape) for form in self.deriver.forms[place] if form is not None]
+        except TooLargeError:
+            return True
+        dtype = self.deriver.tensors[place].dtype
+        with np.errstate(all="ignore"):
+            apart = np.abs(sum(parts) - np.asarray(twin.value, float))
+        scale = np.maximum(1.0, np.max(np.abs(twin.value), initial=0.0))
+        return not np.any(apart > np.sqrt(np.finfo(dtype).eps) * scale)
+
     @cached_property
     def _trace(self) -> Trace:
         order = self.deriver.order
@@ -347,32 +419,39 @@ class _Function:
 
     def _matrix(self, m: Matrix, truth: bool = False) -> Code:
         """An expression of the derivation; ``truth``: its truth values stay what they are."""
+        letters = [None if i is None else i.dim for i in m.axes]
+        return self._matrix_code(m, truth).shaped(_letters(letters, m.shape))
+
+    def _matrix_code(self, m: Matrix, truth: bool) -> Code:
         kind = m.kind
         if kind == "value":
             symbol = m.detail
             if symbol.gradient_of:
-                return self._name(self.gradient_by_name[symbol.gradient_of])
+                return named(self.gradient_by_name[symbol.gradient_of])
             if symbol.made_of is not None:
                 op, of, params = symbol.made_of
-                return self.writer.write(op, [self._name(self.by_name[of])], [m.shape], m.shape, params)
-            is_truth = np.asarray(symbol.array).dtype.kind == "b" and not truth
-            return self._number_of(self._name(self.by_name[symbol.name]), is_truth)
+                return self.writer.write(op, [named(self.by_name[of])], [m.shape], m.shape, params)
+            return self._number_of(named(self.by_name[symbol.name]), np.asarray(symbol.array).dtype.kind != "f" and not truth)
         if kind == "onehot":
             classes = self._count(m.axes[-1].size, m.axes[-1].dim) if m.axes[-1] is not None else Code("1", ATOM)
-            table = self._name(self.by_name[m.detail.name])
-            rows = f"({table.text} % {classes.text})[..., None]"  # an index may count from the end
-            return self._number_of(Code(f"{rows} == {self.library}.arange({classes.text})", 0), True)
+            table = named(self.by_name[m.detail.name])
+            wrapped = Code("{} % {}", PRODUCT, (table, classes), (PRODUCT, PRODUCT + 1), cost=1)  # it may count from the end
+            # The standard compares numbers of one kind.
+            dtype = [Code("dtype={}.dtype", ATOM, [table])] if self.writer.standard else []
+            row = call(f"{self.library}.arange", classes, *dtype)
+            rows = Code("{} == {}", COMPARE, (after(wrapped, "[..., None]"), row), (SUM, SUM), cost=1)
+            return self._number_of(rows, True)
         if kind == "number":
-            return Code(
-                repr(int(m.detail) if float(m.detail).is_integer() else float(m.detail)), ATOM if m.detail >= 0 else UNARY
-            )
+            return _number(m.detail)
         if kind == "count":
             parts = [self._count(n, letter) for n, letter in m.detail.axes]
             found = parts[0]
             for part in parts[1:]:
                 found = infix("*", found, part, PRODUCT)
             return found
-        parts = [self._matrix(part, kind == "call" and m.detail[0] in _LOGICAL) for part in m.parts]
+        if kind == "call":
+            return self._called(m, truth)
+        parts = self._countable(m)
         if kind == "product":
             return _product(parts, m.detail)
         if kind == "matmul":
@@ -388,27 +467,69 @@ class _Function:
             return self.writer.reduce("sum", parts[0], axis, False)
         if kind == "expand" and not m.parts[0].axes:
             if m.parts[0].kind == "number":
-                return call(f"{self.library}.full", repr(m.shape), repr(float(m.parts[0].detail)))
-            return call(f"{self.library}.reshape", parts[0].text, repr(m.shape))  # of ones
+                return self._full(repr(m.shape), float(m.parts[0].detail))
+            return call(f"{self.library}.reshape", parts[0], repr(m.shape), cost=0)  # of ones
         if kind == "expand":
             key = ", ".join("None" if n in m.detail else ":" for n in range(len(m.axes)))
-            return Code(f"{parts[0].within(ATOM)}[{key}]", ATOM)
+            return after(parts[0], f"[{key}]")
         if kind == "power":
-            return Code(f"{parts[0].within(ATOM)}**{m.detail}", 4)
-        if kind == "call":
-            op, params = m.detail
-            written = self.writer.write(op, parts, [p.shape for p in m.parts], m.shape, dict(params))
-            return self._number_of(written, op in _TRUTHS and not truth)
+            return Code(f"{{}}**{m.detail}", POWER, parts, (ATOM,), cost=1, op="**")
         if kind == "einsum":
             return self.writer.einsum(m.detail, parts)
         return self._spread(m, parts[0])
 
-    def _number_of(self, code: Code, truth: bool) -> Code:
-        """Truth values as numbers, which the Array API standard does not multiply by themselves."""
-        if not truth or self.library == "np":
-            return code
-        root = self._name(self.identifiers[self.deriver.reading.places[id(self.root)]])
-        return call("xp.astype", code.text, f"{root.text}.dtype")
+    def _countable(self, m: Matrix) -> list[Code]:
+        """The parts of an expression: of truth values alone NumPy makes no sums, so that one of them becomes a number."""
+        parts = [self._matrix(part) for part in m.parts]
+        truths = [n for n, part in enumerate(m.parts) if _is_truth(part)]
+        others = [part for part in m.parts if part.kind != "number"]
+        negative = (m.kind == "product" and parts[0].text == "-1") or (m.kind == "add" and min(m.detail) < 0)
+        several = m.kind in ("matmul", "einsum") or (m.kind == "add" and len(truths) > 1)
+        if truths and len(truths) == len(others) and not self.writer.standard and (negative or several):
+            parts[truths[0]] = self._as_float(parts[truths[0]])
+        return parts
+
+    def _as_float(self, code: Code) -> Code:
+        """Truth values, or how many of them, as numbers of the kind of the result."""
+        if code.names <= set(self.counts):
+            return Code(f"{code.text}.0", code.binding, axes=code.axes) if code.text.lstrip("-").isdecimal() else code
+        root = named(self.identifiers[self.deriver.reading.places[id(self.root)]])
+        return Code("{}.astype({}.dtype)", ATOM, [code, root], (ATOM, ATOM), cost=2, op="astype", axes=code.axes)
+
+    def _called(self, m: Matrix, truth: bool) -> Code:
+        """An op of a derivation, on truth values where it takes them."""
+        op, params = m.detail
+        conditions = len(m.parts) if op in _LOGICAL else 1 if op is s.where else 0
+        parts = [self._condition(part) if n < conditions else self._matrix(part) for n, part in enumerate(m.parts)]
+        if op is s.where and self.writer.standard and not parts[1].names | parts[2].names:
+            parts[1] = call("xp.asarray", parts[1], self._dtype)
+        written = self.writer.write(op, parts, [p.shape for p in m.parts], m.shape, dict(params))
+        return self._number_of(written, op in _TRUTHS and not truth)
+
+    def _condition(self, m: Matrix) -> Code:
+        if m.kind == "value":
+            is_truth = np.asarray(m.detail.array).dtype.kind == "b" and not m.detail.gradient_of
+        else:
+            is_truth = m.kind == "call" and m.detail[0] in _TRUTHS
+        if is_truth or not self.writer.standard:
+            return self._matrix(m, True)
+        return Code("{} != 0", COMPARE, [self._matrix(m)], (SUM,), cost=1, op="!=")
+
+    @property
+    def _dtype(self) -> Code:
+        """That numbers are to be of the kind of the result."""
+        root = named(self.identifiers[self.deriver.reading.places[id(self.root)]])
+        return Code("dtype={}.dtype", ATOM, [root])
+
+    def _number_of(self, code: Code, exact: bool) -> Code:
+        """Truth values and integers as floats, by which the Array API standard does not multiply them otherwise."""
+        return call("xp.astype", code, Code("{}.dtype", ATOM, self._dtype.parts)) if exact and self.writer.standard else code
+
+    def _full(self, shape: str | Code, value: float | Code) -> Code:
+        """One number everywhere."""
+        number = value if isinstance(value, Code) else repr(value)
+        kind = [self._dtype] if self.writer.standard or self.root.dtype != np.float64 else []
+        return call(f"{self.library}.full", shape, number, *kind, cost=1)
 
     def _spread(self, m: Matrix, part: Code) -> Code:
         own = list(m.parts[0].axes)
@@ -423,11 +544,14 @@ class _Function:
         key += ["0"] * len(own)
         lead = key[: len(key) - len(m.parts[0].axes)]
         plain = not m.parts[0].axes or (set(lead) <= {"None"} and set(key[len(lead) :]) == {":"})
-        turned = part if plain else Code(f"{part.within(ATOM)}[{', '.join(key)}]", ATOM)
-        sizes = ", ".join(self._count(i.size, i.dim).text for i in m.axes if i is not None)
-        shape = f"({sizes}{',' if len(m.axes) == 1 else ''})"
+        turned = part if plain else after(part, f"[{', '.join(key)}]")
+        sizes = [self._count(i.size, i.dim) for i in m.axes if i is not None]
+        form = f"({', '.join(['{}'] * len(sizes))}{',' if len(m.axes) == 1 else ''})"
+        shape = Code(form, ATOM, sizes)
         if m.parts[0].kind == "number":
-            return call(f"{self.library}.full", shape, repr(float(m.parts[0].detail)))
+            return self._full(shape, float(m.parts[0].detail))
+        if turned.names <= set(self.counts):  # a number of Python
+            return self._full(shape, turned)
         return self.writer.broadcast(turned, shape)
 
     def _count(self, n: int, letter: str | None) -> Code:
@@ -437,9 +561,9 @@ class _Function:
                 if node.op is None and letter in node.dims:
                     name = self._letter(letter)
                     self.counts.setdefault(name, f"{self.identifiers[node.id]}.shape[{node.dims.index(letter)}]")
-                    return self._name(name)
+                    return named(name, ())
         self.writer.frozen = True
-        return Code(str(n), ATOM)
+        return Code(str(n), ATOM, axes=())
 
     def _letter(self, letter: str) -> str:
         if letter not in self.letters:
@@ -447,54 +571,89 @@ class _Function:
         return self.letters[letter]
 
 
-def _in_order(lines: Sequence[Line]) -> list[Line]:
-    """The lines, each after those that it uses, and else as they are."""
-    by_name = {line.name: line for line in lines}
-    done: dict[str, Line] = {}
-    for first in lines:
-        stack = [first]
-        while stack:
-            line = stack[-1]
-            open_ = [by_name[name] for name in sorted(line.uses) if name in by_name and name not in done and name != line.name]
-            if open_ and line.name not in done:
-                stack += open_
-                continue
-            done.setdefault(line.name, line)
-            stack.pop()
-    return list(done.values())
+def _is_exact(m: Matrix) -> bool:
+    """Whether NumPy would give truth values or integers."""
+    if m.kind == "count" or _is_truth(m):
+        return True
+    if m.kind == "number":
+        return float(m.detail).is_integer()
+    if m.kind == "value":
+        return np.asarray(m.detail.array).dtype.kind != "f"
+    if m.kind == "call" or (m.kind == "product" and min(m.detail) < 0):
+        return False
+    filled = m.kind in ("expand", "spread") and m.parts[0].kind == "number"  # by floats
+    return not filled and all(_is_exact(part) for part in m.parts)
+
+
+def _is_truth(m: Matrix) -> bool:
+    """Whether NumPy would give truth values."""
+    if m.kind == "value":
+        return np.asarray(m.detail.array).dtype.kind == "b"
+    if m.kind in ("transpose", "expand", "spread", "outer", "product"):
+        divided = m.kind == "product" and min(m.detail) < 0
+        return not divided and all(_is_truth(part) for part in m.parts)
+    return m.kind == "onehot" or (m.kind == "call" and m.detail[0] in _TRUTHS)
+
+
+def _letters(dims: Sequence[str | None], shape: Sequence[int]) -> Axes:
+    # A letter may be any text, and what stands beside a line must not go on to the next.
+    return tuple(visible(letter) if letter else str(n) for letter, n in zip(dims, shape, strict=True))
+
+
+def _number(value: Any) -> Code:
+    text = repr(int(value) if float(value).is_integer() else float(value))
+    return Code(text, ATOM if value >= 0 else UNARY, axes=())
+
+
+def _is_one(t: Tensor) -> bool:
+    """Whether it is the seed of the sweep, repeated or not."""
+    while t.op in (r.broadcast_to, r.reshape):
+        t = t.inputs[0]
+    return not t.inputs and t.name is None and not t._requires_grad and not t.shape and t._data == 1
+
+
+def _without_ones(t: Tensor) -> Tensor:
+    """What is left of a product with ones, and of a first power."""
+    if t.op is e.multiply:
+        left, right = t.inputs
+        if _is_one(left) and right.shape == t.shape:
+            return right
+        if _is_one(right) and left.shape == t.shape:
+            return left
+    if t.op is e.power and t.inputs[0].shape == t.shape and type(t.inputs[1]._data) in LITERALS and t.inputs[1]._data == 1:
+        return t.inputs[0]
+    return t
 
 
 def _literal(t: Tensor, library: str) -> Code:
     data = t._data
     if type(data) in LITERALS or not t.shape:
         value = data.item() if hasattr(data, "item") else data
-        if isinstance(value, bool) and library == "xp":
-            return call("xp.asarray", repr(value))
-        return Code(repr(value), ATOM if not isinstance(value, (int, float)) or value >= 0 else UNARY)
+        if isinstance(value, bool):
+            return call("xp.asarray", repr(value), cost=0) if library == "xp" else Code(repr(value), ATOM)
+        return number_code(value, library)
     array = np.asarray(data)
-    if np.all(array == array.flat[0]):
-        return call(f"{library}.full", repr(t.shape), repr(array.flat[0].item()))
-    return call(f"{library}.{'asarray' if library == 'xp' else 'array'}", repr(array.tolist()))
+    dtype = [] if array.dtype in (np.float64, np.int64, np.bool_) else [f"dtype={library}.{array.dtype.name}"]
+    if not array.size or np.all(array == array.flat[0]):
+        return call(f"{library}.full", repr(t.shape), repr(array.flat[0].item() if array.size else 0.0), *dtype)
+    if array.ndim == 2 and np.array_equal(array, np.eye(*array.shape)):
+        return call(f"{library}.eye", *map(str, dict.fromkeys(array.shape)), *dtype)
+    return call(f"{library}.{'asarray' if library == 'xp' else 'array'}", repr(array.tolist()), *dtype)
 
 
 def _product(parts: Sequence[Code], powers: Sequence[int]) -> Code:
     above = [p for p, n in zip(parts, powers, strict=True) if n > 0]
     below = [p for p, n in zip(parts, powers, strict=True) if n < 0]
     if len(above) > 1 and above[0].text == "-1":
-        return Code(f"-{_product(parts[1:], powers[1:]).within(PRODUCT)}", UNARY)
-    found = above[0] if above else Code("1", ATOM)
-    for part in above[1:]:
-        found = Code(f"{found.within(PRODUCT)} * {part.within(PRODUCT + 1)}", PRODUCT)
-    for part in below:
-        found = Code(f"{found.within(PRODUCT)} / {part.within(PRODUCT + 1)}", PRODUCT)
+        return Code("-{}", UNARY, [_product(parts[1:], powers[1:])], (PRODUCT,), cost=1, op="-")
+    found = above[0] if above else Code("1", ATOM, axes=())
+    for sign, part in [*(("*", part) for part in above[1:]), *(("/", part) for part in below)]:
+        found = infix(sign, found, part, PRODUCT, PRODUCT + 1)
     return found
 
 
 def _added(parts: Sequence[Code], signs: Sequence[int]) -> Code:
-    text = ""
-    for part, sign in zip(parts, signs, strict=True):
-        if text:
-            text += f" + {part.within(SUM)}" if sign > 0 else f" - {part.within(SUM + 1)}"
-        else:
-            text = part.within(SUM) if sign > 0 else f"-{part.within(UNARY)}"
-    return Code(text, SUM)
+    found = parts[0] if signs[0] > 0 else Code("-{}", UNARY, parts[:1], (UNARY,), cost=1, op="-", axes=parts[0].axes)
+    for part, sign in zip(parts[1:], signs[1:], strict=True):
+        found = infix("+" if sign > 0 else "-", found, part, SUM)
+    return found

@@ -23,6 +23,7 @@ from .names import UFUNCS
 from .program import Value
 
 LONGEST_DOT = 2**16  # terms: a sum as a product with ones; longer sums are added pairwise, which rounds less
+LONGEST_NARROW_DOT = 2**10  # the same in float32; longer sums are added up in float64
 SIGNS = {e.add: "+", e.subtract: "-", e.multiply: "*"}
 
 
@@ -313,8 +314,7 @@ def _sum(low: ArrayLowering, v: Value) -> bool | None:
         return False
     axes = sorted({a % rank for a in (range(rank) if axis is None else axis if isinstance(axis, tuple) else (axis,))})
     terms = math.prod(x.shape[a] for a in axes)
-    exact = dtype.itemsize >= 8  # narrower floats are added up in float64
-    if exact and 0 < terms <= LONGEST_DOT and v.args[0].size and x.is_whole:
+    if 0 < terms <= (LONGEST_DOT if dtype.itemsize >= 8 else LONGEST_NARROW_DOT) and v.args[0].size and x.is_whole:
         if len(axes) == rank:
             name = low.name(v.name)
             low.emit("{out} = {0}.dot({1})", low.ones(terms, dtype), x.reshaped((terms,)), number=name)
@@ -327,15 +327,15 @@ def _sum(low: ArrayLowering, v: Value) -> bool | None:
         if axes == list(range(rank - len(axes), rank)):
             low.emit("{0}.dot({1}, {out})", x.reshaped((rest, terms)), low.ones(terms, dtype), out=low.out(v).reshaped((rest,)))
             return None
-    if not exact:
-        return False
+    narrow = dtype.itemsize < 8  # running sums in float32 stand still at 2**24
     if not v.shape:
         name = low.name(v.name)
-        low.emit(f"{{out}} = reduce_add({{0}}, {tuple(axes)!r})", x, number=name)
+        call = f"{dtype.name}(reduce_add({{0}}, {tuple(axes)!r}, float64))" if narrow else f"reduce_add({{0}}, {tuple(axes)!r})"
+        low.emit(f"{{out}} = {call}", x, number=name, uses={dtype.name: dtype.type, "float64": np.float64})
         low.where[v.place] = Number(name)
         return None
-    kept = v.params["keepdims"]
-    low.emit(f"reduce_add({{0}}, {tuple(axes)!r}, None, {{out}}, {kept})", x, out=low.out(v))
+    wide, kept = "float64" if narrow else "None", v.params["keepdims"]
+    low.emit(f"reduce_add({{0}}, {tuple(axes)!r}, {wide}, {{out}}, {kept})", x, out=low.out(v), uses={"float64": np.float64})
     return None
 
 
@@ -382,7 +382,8 @@ def _bce(low: ArrayLowering, v: Value) -> bool | None:
     p, y = (low.array(a) for a in v.args)
     n = v.args[0].size
     whole = p.is_whole and y.is_whole and p.shape == y.shape and p.buffer.dtype == y.buffer.dtype == v.dtype
-    if not whole or not 0 < n <= LONGEST_DOT or v.dtype != np.float64:
+    longest = {8: LONGEST_DOT, 4: LONGEST_NARROW_DOT}.get(v.dtype.itemsize, 0)
+    if not whole or not 0 < n <= longest:
         return False
     yes, no = low.buffer((n,), v.dtype), low.buffer((n,), v.dtype)
     p, y = p.reshaped((n,)), y.reshaped((n,))

@@ -75,7 +75,7 @@ class Emitter:
         elif buffer.home == "result":
             dtype = "" if buffer.dtype == np.float64 else f", {buffer.dtype.name}"
             if dtype:
-                self.namespace[buffer.dtype.name] = buffer.dtype
+                self.namespace[buffer.dtype.name] = buffer.dtype.type
             self._line(f"{name} = empty({buffer.shape!r}{dtype})", name, ())
         return name
 
