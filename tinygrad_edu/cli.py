@@ -148,14 +148,11 @@ def lesson(options: argparse.Namespace) -> None:
                 raise CommandError(f"--{flag} goes with the note's network, not with a script")
         root, text = script_lesson(options.script, options.tensor or "L")
     from .drawing import lesson_pictures, write_all
-    from .files import write_file
 
     pictures, left_out = lesson_pictures(root)
     pages, not_derived = derivation_pages(root)
-    script, numbers, no_script = backward_page(root)
+    script, no_script = backward_page(root)
     written, remark = write_all(pictures, folder, {**pages, **script})
-    if numbers is not None:
-        written = sorted([*written, write_file(folder / "backward.npz", numbers)])
     print(text)
     print("\nwritten: " + ", ".join(_shown(path) for path in written))
     for line in (left_out, not_derived, no_script, remark):
@@ -179,15 +176,15 @@ def derivation_pages(root: Tensor) -> tuple[dict[str, str], str]:
     }, ""
 
 
-def backward_page(root: Tensor) -> tuple[dict[str, str], bytes | None, str]:
+def backward_page(root: Tensor) -> tuple[dict[str, str | bytes], str]:
     """Forward and backward as backward.py, the numbers beside it if they are many, or a line that says why there is none."""
     from .codegen import backward_script
 
     try:
         text, numbers = backward_script(root)
     except Exception as error:  # an op of the script's own may do anything
-        return {}, None, f"no backward.py: {_one_line(error)}"
-    return {"backward.py": text}, numbers, ""
+        return {}, f"no backward.py: {_one_line(error)}"
+    return {"backward.py": text} | ({} if numbers is None else {"backward.npz": numbers}), ""
 
 
 def note_lesson(options: argparse.Namespace) -> tuple[Tensor, str]:

@@ -208,6 +208,8 @@ class Equations:
 
     def _getitem(self, t: Tensor, axes: Axes) -> Sum:
         x, *tables = t.inputs
+        if any(table.dtype.kind == "b" for table in tables):
+            raise NoIndexFormError("a mask selects")
         key = t.params["key"]
         key = key if isinstance(key, tuple) else (key,)
         given = sum(k is not None and k is not Ellipsis for k in key)
@@ -243,8 +245,6 @@ class Equations:
     def _looked_up(self, table: Tensor, size: int, axes: Axes) -> Where:
         """The place along an axis of this size that a table of integers has at these places."""
         numbers = np.asarray(table._data)
-        if numbers.dtype.kind == "b":
-            raise NoIndexFormError("a mask selects")
         while table.inputs and id(table) not in self.symbols:
             (inner, *_) = table.inputs
             if not np.array_equal(np.ravel(inner._data), np.ravel(numbers)):
@@ -278,6 +278,8 @@ class Equations:
         axis = t.params["axis"]
         total = Sum()
         for x, start in zip(t.inputs, t.params["starts"], strict=False):
+            if not x.size:
+                continue  # no entry of the result is one of its
             places = list(axes)
             place = places[axis]
             places[axis] = None if place is None else _shifted(place, -start)
@@ -310,6 +312,8 @@ class Equations:
         elif op is c.trace:
             if t.params["offset"] or t.inputs[0].ndim != 2:
                 raise NoIndexFormError("trace of a shifted diagonal")
+            if len(set(t.inputs[0].shape)) > 1:
+                raise NoIndexFormError("trace of a matrix that is not square")
             equation = "ii->"
         elif isinstance(op, Contraction) and op.equation is not None:
             equation = op.equation(*shapes, **t.params)

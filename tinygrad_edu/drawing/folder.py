@@ -10,8 +10,10 @@ from .layout import LayoutError, NoGraphvizError, layout
 from .picture import Picture
 
 
-def write_all(pictures: Mapping[str, Picture], folder: Path, pages: Mapping[str, str] | None = None) -> tuple[list[Path], str]:
-    """Write each picture as NAME.svg and NAME.dot, all laid out before the first is written, and pages beside them.
+def write_all(
+    pictures: Mapping[str, Picture], folder: Path, pages: Mapping[str, str | bytes] | None = None
+) -> tuple[list[Path], str]:
+    """Write each picture as NAME.svg and NAME.dot, all laid out before the first is written, and other files beside them.
 
     Returns
     -------
@@ -23,7 +25,7 @@ def write_all(pictures: Mapping[str, Picture], folder: Path, pages: Mapping[str,
     OSError
         If a file cannot be written.
     """
-    files = {name: page.encode("utf-8", "replace") for name, page in (pages or {}).items()}
+    files = {name: page if isinstance(page, bytes) else page.encode("utf-8", "replace") for name, page in (pages or {}).items()}
     remark = ""
     for name, picture in pictures.items():
         files[f"{name}.dot"] = picture.source.encode()
