@@ -20,8 +20,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tinygrad_edu.drawing import LayoutError, NoGraphvizError, Picture, escape
-from tinygrad_edu.files import write_file
 from tinygrad_edu.drawing.layout import layout
+from tinygrad_edu.files import write_file
 
 DOT = "digraph { a -> b }\n"
 SVG = "{http://www.w3.org/2000/svg}"
