@@ -118,25 +118,25 @@ def _sigmoid(low: ArrayLowering, v: Value) -> None:
     low.ufunc(np.reciprocal, out, out=out)
 
 
-def _softplus(low: ArrayLowering, v: Value) -> None:
-    x, tail = low.array(v.args[0]), low.buffer(v.shape, v.dtype)
-    low.ufunc(np.abs, x, out=tail)
+def _log1p_exp(low: ArrayLowering, v: Value) -> Array:
+    """log(1 + exp(−|x|)), which never overflows."""
+    tail = low.buffer(v.shape, v.dtype)
+    low.ufunc(np.abs, low.array(v.args[0]), out=tail)
     low.ufunc(np.negative, tail, out=tail)
     low.ufunc(np.exp, tail, out=tail)
     low.ufunc(np.log1p, tail, out=tail)
-    out = low.out(v)
-    low.ufunc(np.maximum, x, low.cell(0, v.dtype), out=out)
+    return tail
+
+
+def _softplus(low: ArrayLowering, v: Value) -> None:
+    tail, out = _log1p_exp(low, v), low.out(v)
+    low.ufunc(np.maximum, low.array(v.args[0]), low.cell(0, v.dtype), out=out)
     low.ufunc(np.add, out, tail, out=out)
 
 
 def _log_sigmoid(low: ArrayLowering, v: Value) -> None:
-    x, tail = low.array(v.args[0]), low.buffer(v.shape, v.dtype)
-    low.ufunc(np.abs, x, out=tail)
-    low.ufunc(np.negative, tail, out=tail)
-    low.ufunc(np.exp, tail, out=tail)
-    low.ufunc(np.log1p, tail, out=tail)
-    out = low.out(v)
-    low.ufunc(np.minimum, x, low.cell(0, v.dtype), out=out)
+    tail, out = _log1p_exp(low, v), low.out(v)
+    low.ufunc(np.minimum, low.array(v.args[0]), low.cell(0, v.dtype), out=out)
     low.ufunc(np.subtract, out, tail, out=out)
 
 
