@@ -349,10 +349,10 @@ def _numbered(low: ArrayLowering, v: Value, name: str) -> None:
 
 def _extreme(reduce: str) -> Callable[[ArrayLowering, Value], bool | None]:
     def row(low: ArrayLowering, v: Value) -> bool | None:
-        if not v.shape:
-            return False
-        axis, kept = v.params["axis"], v.params["keepdims"]
-        low.emit(f"{reduce}({{0}}, {axis!r}, None, {{out}}, {kept})", low.array(v.args[0]), out=low.out(v))
+        x = low.array(v.args[0])
+        if not v.shape or not x.is_whole or not x.buffer.is_static:
+            return False  # NumPy before 2.2 gives wrong numbers with out for negative strides
+        low.emit(f"{reduce}({{0}}, {v.params['axis']!r}, None, {{out}}, {v.params['keepdims']})", x, out=low.out(v))
         return None
 
     return row
