@@ -121,7 +121,7 @@ def _of_numbers(values: Values, inputs: Sequence[Tensor], lock: Lock) -> Built:
 
 def _number_program(values: Values, low: Lowering) -> Built:
     """One assignment for each value, and at the end the new numbers of the parameters."""
-    emitter = Emitter(low.instructions)
+    emitter = Emitter(low.instructions, low.names)
     plain = ".item()" if isinstance(low, FloatLowering) else ""  # Python's own numbers are several times faster than NumPy's
     for v in values.arguments:
         name = emitter.argument(low.name(v.name))
@@ -184,7 +184,7 @@ def _of_arrays(task: Task, values: Values, lock: Lock) -> Built:
     elif state is not None:
         _update_each(task, low, updated)
     layout = lay_out(low.instructions)
-    emitter = Emitter(low.instructions, layout)
+    emitter = Emitter(low.instructions, low.names, layout)
     for x in arguments:
         emitter.argument(x.text if isinstance(x, Number) else x.buffer.name)
     for line, name, uses in given.lines:

@@ -10,7 +10,7 @@ import numpy as np
 
 from .blocks import Block, blocks_of
 from .instructions import Array, Buffer, Instruction, Number, Step, view, view_text
-from .names import FUNCTIONS
+from .names import FUNCTIONS, Names
 from .plan import ALIGNMENT, Layout
 from .program import frozen
 
@@ -23,12 +23,15 @@ class Emitter:
 
     Parameters
     ----------
+    names : Names
+        What is taken by values.
     layout : Layout
         Where the buffers of the arena are.
     """
 
-    def __init__(self, instructions: Sequence[Instruction], layout: Layout | None = None) -> None:
+    def __init__(self, instructions: Sequence[Instruction], names: Names, layout: Layout | None = None) -> None:
         self.instructions = instructions
+        self.names = names
         self.layout = layout = Layout({}, 0) if layout is None else layout
         self.arguments: list[str] = []
         self.namespace: dict[str, Any] = dict(FUNCTIONS)
@@ -61,8 +64,9 @@ class Emitter:
         buffer = x.buffer
         name = buffer.name
         if x.steps:
-            steps = "_T" if x.steps == (("transpose", tuple(range(len(x.shape)))[::-1]),) else f"_v{len(self._views)}"
-            name = f"{buffer.name}{steps}"
+            turned = x.steps == (("transpose", tuple(range(len(x.shape)))[::-1]),)
+            end = "T" if turned else "x".join(map(str, x.shape)) if x.is_whole else "part"
+            name = self.names.new(f"{buffer.name}_{end}")
         self._views[key] = name
         if buffer.home == "constant":
             self.constants.add(name)
@@ -142,10 +146,10 @@ class Emitter:
             for x in instruction.arrays:
                 if x.shape:
                     columns.setdefault(self.array(Array(x.buffer, (), x.buffer.shape)), x.buffer)
-        name = f"blocks_{len(self.lines)}"
+        name = self.names.new("blocks")
         self.blocks.append((name, list(columns.values()), block.length))
         self._make_blocks(*self.blocks[-1])
-        local = {c: f"{c}_" for c in columns}
+        local = {c: self.names.new(c) for c in columns}
         lines = [f"for {', '.join(local.values())}, in {name}:  # {len(self.namespace[name])} blocks of {block.length} numbers"]
         for instruction in block.instructions:
             names = [

@@ -27,7 +27,8 @@ class Lowering:
 
     def __init__(self, taken: Iterable[str] = ()) -> None:
         self.instructions: list[Instruction] = []
-        self.name = Names(taken).new
+        self.names = Names(taken)
+        self.name = self.names.new
         self.where: dict[int, Operand] = {}
         self.numbers: dict[int, str] = {}  # variables that hold the number of a 0-d array
         self.cells: dict[Any, Array] = {}
