@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import runpy
 import subprocess
 import sys
@@ -543,13 +544,78 @@ def test_settings_are_part_of_the_signature() -> None:
         step([1.0, 2.0], power={2})
 
 
-def test_the_default_is_every_parameter_else_the_first_argument() -> None:
+def test_the_default_is_every_parameter() -> None:
     w, b = leaf([1.0, 2.0], "w"), leaf(0.5, "b")
     step = tg.compile(lambda x: (x * w).sum() * b)
     _value, gradients = step([1.0, 1.0])
     assert [t.name for t in step.wrt if isinstance(t, tg.Tensor)] == ["w", "b"]
     assert [np.asarray(g).tolist() for g in gradients] == [[0.5, 0.5], 3.0]
-    assert tg.compile(lambda x: (x * x).sum())([1.0, 2.0])[1].tolist() == [2.0, 4.0]
+    with pytest.raises(tg.GradientError, match="its arguments are data"):
+        tg.compile(lambda x: (x * x).sum())([1.0, 2.0])
+
+
+def test_a_dict_of_parameters_gives_a_dict_of_gradients() -> None:
+    p = {"w": leaf([1.0, 2.0]), "b'": leaf(0.5)}
+    value, gradients = tg.compile(lambda x: (x * p["w"]).sum() * p["b'"], wrt=p)([1.0, 1.0])
+    assert value == 1.5
+    assert {k: np.asarray(g).tolist() for k, g in gradients.items()} == {"w": [0.5, 0.5], "b'": 3.0}
+
+
+def test_arrays_by_keyword_are_data() -> None:
+    w = leaf([1.0, 2.0], "w")
+    step = tg.compile(lambda x, *, y, power=1: ((x * w) ** power * y).sum(), wrt=w)
+    for k in range(4):
+        y = np.array([k, 1.0])
+        assert step([3.0, 4.0], y=y)[1].tolist() == [3.0 * k, 4.0]
+        assert step([3.0, 4.0], y=tg.Tensor(y), power=2)[1].tolist() == [18.0 * k, 64.0]
+    assert "2 signatures" in repr(step)
+
+
+def test_a_setting_that_changes_at_every_call_is_spoken_of() -> None:
+    step = tg.compile(lambda x, scale: (x * scale).sum(), wrt=0)
+    for k in range(7):
+        step([1.0, 2.0], scale=1.0 / (k + 1))
+    with pytest.warns(UserWarning, match="8 programs that differ only in a setting \\(scale\\)"):
+        step([1.0, 2.0], scale=0.5001)
+    step([1.0, 2.0], scale=0.5002)
+
+
+def test_dtypes_that_are_equal_but_other_objects() -> None:
+    step = tg.compile(lambda x: (x * x).sum(), wrt=0)
+    for x in (pickle.loads(pickle.dumps(np.array([1.0, 2.0]))), np.array([1.0, 2.0], ">f8"), np.array([1.0, 2.0])):
+        for _ in range(2):
+            assert step(x)[1].tolist() == [2.0, 4.0]
+
+
+def test_gradients_inside_of_the_function() -> None:
+    w = leaf(0.7, "w")
+
+    def f(x: tg.Tensor) -> tg.Tensor:
+        slope: tg.Tensor = tg.grad(lambda t: (tg.sin(t) * w).sum())(x)
+        return (slope * slope).sum()
+
+    x = np.array([0.3, 1.2])
+    value, (by_x, by_w) = tg.compile(f, wrt=[0, w])(x)
+    np.testing.assert_allclose(value, np.sum((0.7 * np.cos(x)) ** 2), rtol=1e-12)
+    np.testing.assert_allclose(by_x, -2 * 0.49 * np.cos(x) * np.sin(x), rtol=1e-12)
+    np.testing.assert_allclose(by_w, 2 * 0.7 * np.sum(np.cos(x) ** 2), rtol=1e-12)
+
+
+def test_what_is_printed_inside_has_no_numbers(capsys: pytest.CaptureFixture[str]) -> None:
+    def f(x: tg.Tensor) -> tg.Tensor:
+        print(x, x.sum())
+        return (x * W).sum()
+
+    tg.compile(f, wrt=[W])([1.5, 2.5])
+    shown = capsys.readouterr().out
+    assert "shape=(2,)" in shown
+    assert "1.5" not in shown
+
+
+def test_equal_sums_over_axes_are_one() -> None:
+    step = tg.compile(lambda x: (x.sum(-1) * x.sum(1) * x.sum((1,)) * x.mean(axis=-1)).sum() + x.sum() + x.sum((0, 1)), wrt=())
+    step(np.ones((3, 4)))
+    assert step.source.count(".dot(") == 3
 
 
 def test_only_what_is_asked_for_is_computed() -> None:
@@ -610,6 +676,12 @@ def counting(x: tg.Tensor) -> tg.Tensor:
 W = leaf([1.0, 2.0], "W")
 
 
+def backwards(x: tg.Tensor) -> tg.Tensor:
+    y = (W * x).sum()
+    y.backward()
+    return y
+
+
 def rebinding(x: tg.Tensor) -> tg.Tensor:
     y = (W * x).sum()
     W.data = np.array([1.0, 2.0])
@@ -618,7 +690,7 @@ def rebinding(x: tg.Tensor) -> tg.Tensor:
 
 WRONG: dict[str, tuple[Callable[[], CompiledStep], type[Exception], str]] = {
     "a branch on a number": (
-        lambda: tg.compile(lambda x: x.sum() if x.sum() > 0 else -x.sum()),
+        lambda: tg.compile(lambda x: x.sum() if x.sum() > 0 else -x.sum(), 0),
         tg.CompileError,
         "numbers of the result of greater are read",
     ),
@@ -638,7 +710,8 @@ WRONG: dict[str, tuple[Callable[[], CompiledStep], type[Exception], str]] = {
     ),
     "new numbers inside": (lambda: tg.compile(rebinding), tg.CompileError, "given new numbers inside"),
     "no Tensor": (lambda: tg.compile(lambda x: 3.0), tg.CompileError, "gives float, not a Tensor"),
-    "no scalar": (lambda: tg.compile(lambda x: x * 2), tg.GradientError, r"shape \(2,\), not a scalar"),
+    "backward inside": (lambda: tg.compile(backwards, 0), tg.CompileError, r"backward\(\) is called inside"),
+    "no scalar": (lambda: tg.compile(lambda x: x * 2, 0), tg.GradientError, r"shape \(2,\), not a scalar"),
     "not used": (lambda: tg.compile(lambda x: x.sum(), wrt=[W]), tg.GradientError, "does not use Tensor W"),
     "no such argument": (
         lambda: tg.compile(lambda x: x.sum(), wrt=3),
@@ -647,7 +720,7 @@ WRONG: dict[str, tuple[Callable[[], CompiledStep], type[Exception], str]] = {
     ),
     "wrt of another type": (lambda: tg.compile(lambda x: x.sum(), wrt="x"), TypeError, "wrt holds str"),  # type: ignore[arg-type]  # the mistake
     "update of an argument": (lambda: tg.compile(lambda x: x.sum(), wrt=0, update=sgd), ValueError, "not for its arguments"),
-    "nothing to update": (lambda: tg.compile(lambda x: x.sum(), update=sgd), tg.CompileError, "nothing to update"),
+    "nothing to update": (lambda: tg.compile(lambda x: x.sum(), update=sgd), tg.GradientError, "arguments are data"),
     "update of another shape": (
         lambda: tg.compile(lambda x: (x * W).sum(), update=lambda w, g: w.sum()),
         tg.CompileError,

@@ -54,6 +54,8 @@ class Methods(Operators):
         """y = Σ (x − mean)² / (n − ddof)."""
         axes = axes_of(self, axis, "var")
         centred = self - self.mean(axes, keepdims=True)
+        if not ddof:
+            return (centred * centred).mean(axes, keepdims)  # and not a sum / n: a mean of arrays of any size
         return (centred * centred).sum(axes, keepdims) / (c.count(self.shape, axes) - ddof)
 
     def std(self, axis: Axis = None, ddof: int = 0, keepdims: bool = False) -> Self:

@@ -178,7 +178,8 @@ class Record:
             raise CompileError(
                 f"compile: the numbers of {self._called()} are read inside of the function.\n"
                 "  A program is recorded once; what is decided or computed from them would stay as it was in the first call.\n"
-                "  Try: tg.where(condition, a, b) for a branch; print outside of the function"
+                "  Try: print what step(...) gives; tg.where(condition, a, b) for a branch; update=lambda w, g: w - 0.1 * g, "
+                "which gives the new parameter, for w.data -= ..."
             )
         return self._data
 
@@ -191,7 +192,7 @@ class Record:
 
     def _called(self) -> str:
         """How a message calls it."""
-        if self.name is not None:
+        if self.name:
             return f"Tensor {self.name}"
         return f"the result of {self.op.name}" if self.op is not None else f"Tensor of shape {self.shape}"
 

@@ -14,8 +14,8 @@ import numpy as np
 
 from . import explain
 from .card import card
-from .errors import GradientError, ShapeError
-from .modes import MODES, enable_grad, is_watching
+from .errors import CompileError, GradientError, ShapeError
+from .modes import MODES, enable_grad, is_tracing, is_watching
 from .ops import Op
 from .protocols import Protocols, apply_as
 from .record import TensorLike, own
@@ -98,6 +98,11 @@ class Tensor(Protocols):
         The gradients are committed together at the end: an error on the way leaves every ``grad`` as it was. The
         record stays usable; a second call adds the same amount again.
         """
+        if MODES.get() and is_tracing():
+            raise CompileError(
+                "compile: backward() is called inside of the function: a program finds the gradients itself.\n"
+                "  Try: return the loss, and take the gradients that step(...) gives"
+            )
         seed = seed_for(self, gradient)
         order = topological_order([self], requiring_grad=True)
         found = run_sweep(order, None, {t for t in order if t._retains_grad}, {self: seed})
@@ -116,6 +121,8 @@ class Tensor(Protocols):
     def __repr__(self) -> str:
         array = np.asarray(self._data)
         parts = [np.array2string(array, separator=", ", prefix="Tensor(", threshold=200)]
+        if MODES.get() and is_tracing():
+            parts = [f"shape={self.shape}"]  # the numbers are those of one call only
         if self.name is not None:
             parts.append(f"name={self.name!r}")
         if array.dtype not in (np.float64, np.int64, np.bool_):

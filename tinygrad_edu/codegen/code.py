@@ -53,21 +53,21 @@ HELPERS: Mapping[Op, tuple[str, str]] = {
     e.sigmoid: ("sig", "def sig(u):\n    return 1 / (1 + {np}.exp(-u))"),
     e.log_sigmoid: (
         "log_sig",
-        "def log_sig(u):\n    return -({np}.maximum(-u, 0 * u) + {np}.log1p({np}.exp(-{np}.abs(u))))",
+        "def log_sig(u):\n    return -({np}.maximum(-u, {zero}) + {np}.log1p({np}.exp(-{np}.abs(u))))",
     ),
-    e.softplus: ("softplus", "def softplus(u):\n    return {np}.maximum(u, 0 * u) + {np}.log1p({np}.exp(-{np}.abs(u)))"),
-    e.relu: ("relu", "def relu(u):\n    return {np}.maximum(u, 0 * u)"),
+    e.softplus: ("softplus", "def softplus(u):\n    return {np}.maximum(u, {zero}) + {np}.log1p({np}.exp(-{np}.abs(u)))"),
+    e.relu: ("relu", "def relu(u):\n    return {np}.maximum(u, {zero})"),
     e.silu: ("silu", "def silu(u):\n    return u / (1 + {np}.exp(-u))"),
     e.gelu: (
         "gelu",
         f"def gelu(u):\n    return 0.5 * u * (1 + {{np}}.tanh({e.GELU_A!r} * (u + {e.GELU_B!r} * u * u * u)))",
     ),
     e.leaky_relu: ("leaky_relu", "def leaky_relu(u, slope):\n    return {np}.where(u > 0, u, slope * u)"),
-    e.elu: ("elu", "def elu(u, alpha):\n    return {np}.where(u > 0, u, alpha * {np}.expm1({np}.minimum(u, 0 * u)))"),
-    e.celu: ("celu", "def celu(u, alpha):\n    return {np}.where(u > 0, u, alpha * {np}.expm1({np}.minimum(u, 0 * u) / alpha))"),
+    e.elu: ("elu", "def elu(u, alpha):\n    return {np}.where(u > 0, u, alpha * {np}.expm1({np}.minimum(u, {zero})))"),
+    e.celu: ("celu", "def celu(u, alpha):\n    return {np}.where(u > 0, u, alpha * {np}.expm1({np}.minimum(u, {zero}) / alpha))"),
     e.selu: (
         "selu",
-        f"def selu(u):\n    low = {e.SELU_ALPHA!r} * {{np}}.expm1({{np}}.minimum(u, 0 * u))\n"
+        f"def selu(u):\n    low = {e.SELU_ALPHA!r} * {{np}}.expm1({{np}}.minimum(u, {{zero}}))\n"
         f"    return {e.SELU_SCALE!r} * {{np}}.where(u > 0, u, low)",
     ),
     s.clip: ("clip", "def clip(x, low, high):\n    return {np}.minimum({np}.maximum(x, low), high)"),
@@ -126,7 +126,7 @@ HELPERS: Mapping[Op, tuple[str, str]] = {
     t.bce: ("bce", "def bce(p, y):\n    return -{np}.mean(y * {np}.log(p) + (1 - y) * {np}.log1p(-p))"),
     t.bce_with_logits: (
         "bce_with_logits",
-        "def bce_with_logits(u, y):\n    return {np}.mean({np}.maximum(u, 0 * u) + {np}.log1p({np}.exp(-{np}.abs(u))) - u * y)",
+        "def bce_with_logits(u, y):\n    return {np}.mean({np}.maximum(u, {zero}) + {np}.log1p({np}.exp(-{np}.abs(u))) - u * y)",
     ),
 }
 
@@ -171,7 +171,8 @@ class Writer:
     def helper_texts(self, used: Container[Op]) -> list[str]:
         """The texts of helpers, in the order of the table."""
         own: Mapping[Op, str] = STANDARD_HELPERS if self.standard else {}
-        return [own.get(op, text).format(np=self.np) for op, (_, text) in HELPERS.items() if op in used]
+        zero = "xp.zeros_like(u)" if self.standard else "0"
+        return [own.get(op, text).format(np=self.np, zero=zero) for op, (_, text) in HELPERS.items() if op in used]
 
     def write(self, op: Op, args: Sequence[Code], shapes: Shapes, shape: tuple[int, ...], params: Mapping[str, Any]) -> Code:
         """The code of an operation on these operands.
@@ -361,6 +362,13 @@ def _joined(w: Writer, name: str, args: Sequence[Code], axis: int) -> Code:
     return call(f"{w.np}.{name}", f"[{', '.join(['{}'] * len(args))}]", f"axis={axis}", parts=args)
 
 
+def _counted(axis: Any, rank: int) -> Any:
+    """An axis counted from the start, so that what is equal is written equally."""
+    if isinstance(axis, int):
+        return axis % rank
+    return None if axis is None or len(axis) == rank else tuple(sorted(a % rank for a in axis))
+
+
 _SPECIAL: Mapping[Any, Form] = {
     e.astype: lambda w, a, shapes, shape, p: w.astype(a[0], p["dtype"]),
     e.to_discrete: lambda w, a, shapes, shape, p: w.astype(a[0], p["dtype"]),
@@ -381,10 +389,10 @@ _SPECIAL: Mapping[Any, Form] = {
     s.argmax: lambda w, a, shapes, shape, p: call(f"{w.np}.argmax", a[0], f"axis={p['axis']}"),
     s.argmin: lambda w, a, shapes, shape, p: call(f"{w.np}.argmin", a[0], f"axis={p['axis']}"),
     c.outer: lambda w, a, shapes, shape, p: w.outer(*a),
-    c.sum: lambda w, a, shapes, shape, p: w.reduce("sum", a[0], p["axis"], p["keepdims"]),
-    c.mean: lambda w, a, shapes, shape, p: w.reduce("mean", a[0], p["axis"], p["keepdims"]),
-    s.max: lambda w, a, shapes, shape, p: w.reduce("max", a[0], p["axis"], p["keepdims"]),
-    s.min: lambda w, a, shapes, shape, p: w.reduce("min", a[0], p["axis"], p["keepdims"]),
+    c.sum: lambda w, a, shapes, shape, p: w.reduce("sum", a[0], _counted(p["axis"], len(shapes[0])), p["keepdims"]),
+    c.mean: lambda w, a, shapes, shape, p: w.reduce("mean", a[0], _counted(p["axis"], len(shapes[0])), p["keepdims"]),
+    s.max: lambda w, a, shapes, shape, p: w.reduce("max", a[0], _counted(p["axis"], len(shapes[0])), p["keepdims"]),
+    s.min: lambda w, a, shapes, shape, p: w.reduce("min", a[0], _counted(p["axis"], len(shapes[0])), p["keepdims"]),
     c.einsum: lambda w, a, shapes, shape, p: w.einsum(p["equation"], a),
     c.trace: lambda w, a, shapes, shape, p: (
         call("xp.sum", call("xp.linalg.diagonal", a[0], f"offset={p['offset']}", cost=0))

@@ -120,7 +120,7 @@ def scalar_source(root: Tensor, wanted: Sequence[Tensor] | None, function: str, 
 
 def _too_many(count: int) -> NoCodeError:
     return NoCodeError(
-        f"source: {count} numbers are too many for a line each, of which {MOST_NUMBERS} are the most.\n"
+        f"source: {count} numbers are too many for a line each; the limit is {MOST_NUMBERS}.\n"
         '  Try: level="named", or the same on fewer examples'
     )
 

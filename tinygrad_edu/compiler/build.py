@@ -52,7 +52,7 @@ class Values:
         self.outside = task.outside
         self.names = task.names
         self.state = task.state
-        self.single, self.alone = task.single, task.state is not None or not task.targets
+        self.shape, self.alone = task.shape, task.state is not None or not task.targets
         self.program = Program()
         self.arguments = [
             self.program.given(("argument", n), t.shape, t.dtype, t.name or f"x{n}") for n, t in enumerate(task.inputs)
@@ -98,7 +98,11 @@ class Values:
         """What the program gives back: the value, and the gradients unless they were used up."""
         if self.alone:
             return texts[0]
-        return f"{texts[0]}, {texts[1]}" if self.single else f"{texts[0]}, [{', '.join(texts[1:])}]"
+        if self.shape is True:
+            return f"{texts[0]}, {texts[1]}"
+        if isinstance(self.shape, tuple):
+            return f"{texts[0]}, {{{', '.join(f'{k!r}: {t}' for k, t in zip(self.shape, texts[1:], strict=True))}}}"
+        return f"{texts[0]}, [{', '.join(texts[1:])}]"
 
 
 # ---- programs of single numbers --------------------------------------------------------------------------------------

@@ -23,6 +23,7 @@ from .program import Program, Shape, Value
 
 Rule = Callable[[Program, Sequence[Value], Mapping[str, Any]], Value | None]
 LARGEST_FOLDED = 4096  # numbers; a constant result that is larger than this and than its operands is computed at every call
+REDUCTIONS = frozenset((c.sum, c.mean, s.max, s.min))
 MOST_FACTORS = 4  # x**4 is x² · x², beyond that pow is as good
 
 
@@ -40,6 +41,8 @@ def simplified(
     """
     if isinstance(op, Elementwise):
         args = _without_broadcasts(args, shape)
+    elif op in REDUCTIONS:
+        params = {**params, "axis": _counted(params["axis"], len(args[0].shape))}
     if args and all(a.is_constant for a in args) and op is not r.broadcast_to:  # a number repeated is best left a number
         folded = _folded(p, op, args, params, shape, dtype)
         if folded is not None:
@@ -50,6 +53,14 @@ def simplified(
             found.name = found.name or name
             return found
     return p.op(op, args, params, shape, dtype, name)
+
+
+def _counted(axis: Any, rank: int) -> Any:
+    """The axes from the first to the last, None for all: what is equal is said equally."""
+    if axis is None or not rank:
+        return None
+    axes = tuple(sorted(a % rank for a in (axis if isinstance(axis, tuple) else (axis,))))
+    return None if len(axes) == rank else axes
 
 
 def make(p: Program, op: Op, *args: Value, shape: Shape | None = None, **params: Any) -> Value:
@@ -275,6 +286,7 @@ def _reshaped(p: Program, args: Sequence[Value], params: Mapping[str, Any]) -> V
 
 def _exps(p: Program, x: Value, axis: Any) -> tuple[Value, Value, Value]:
     """x − max x, its exponentials, and their sum."""
+    axis = _counted(axis, len(x.shape))
     shape = _reduced(x.shape, axis, True)
     peak = p.op(s.max, [x], {"axis": axis, "keepdims": True}, shape, x.dtype)
     z = make(p, e.subtract, x, peak)
@@ -285,14 +297,14 @@ def _exps(p: Program, x: Value, axis: Any) -> tuple[Value, Value, Value]:
 def _softmax(p: Program, args: Sequence[Value], params: Mapping[str, Any]) -> Value | None:
     if not args[0].shape or not args[0].size or args[0].dtype.kind != "f":
         return None
-    _, powers, total = _exps(p, args[0], _positive(args[0], params["axis"]))
+    _, powers, total = _exps(p, args[0], params["axis"])
     return make(p, e.divide, powers, total)
 
 
 def _log_softmax(p: Program, args: Sequence[Value], params: Mapping[str, Any]) -> Value | None:
     if not args[0].shape or not args[0].size or args[0].dtype.kind != "f":
         return None
-    z, _, total = _exps(p, args[0], _positive(args[0], params["axis"]))
+    z, _, total = _exps(p, args[0], params["axis"])
     return make(p, e.subtract, z, make(p, e.log, total))
 
 
@@ -324,10 +336,6 @@ def _bce_with_logits(p: Program, args: Sequence[Value], params: Mapping[str, Any
     errors = make(p, e.subtract, make(p, e.softplus, u), make(p, e.multiply, u, y))
     total = simplified(p, c.sum, [errors], {"axis": None, "keepdims": False}, (), u.dtype)
     return make(p, e.multiply, p.constant(1 / u.size), total)
-
-
-def _positive(x: Value, axis: Any) -> Any:
-    return axis % len(x.shape) if isinstance(axis, int) else axis
 
 
 # fmt: off

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import inspect
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from threading import Lock, RLock
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -13,17 +13,18 @@ from ..errors import CompileError, GradientError
 from ..modes import enable_grad, tracing
 from ..record import LITERALS
 from ..tensor import Tensor
+from .arguments import Arguments, Group, Signature, read, variables_of
 from .build import RESERVED, Built, build
 from .entry import MISS
 from .picture import Plan
-from .program import frozen
 from .state import State
 from .task import Task, record_updates
 from .trace import differentiated, first_difference, leaf, leaves_of, other_numbers, parameters_of, structure
 
 Update = Callable[..., Any]
-Wrt = int | Tensor | Sequence[int | Tensor] | None
+Wrt = int | Tensor | Sequence[int | Tensor] | Mapping[str, Tensor] | None
 # How far the compiled numbers may be from the eager ones, relative to the largest number of the array.
+MANY_SETTINGS = 8  # programs that differ only in them
 TOLERANCE = {2: 0.05, 4: 1e-3, 8: 1e-7, 16: 1e-7}
 
 
@@ -43,10 +44,10 @@ def compile(  # named as PyTorch names it
     f : callable
         Takes Tensors and gives a Tensor: a scalar, unless ``wrt=()``. It may use other Tensors, such as parameters; their
         numbers are read at each call. Arrays and numbers that it uses are constants.
-    wrt : int, Tensor, or sequence of them, optional
+    wrt : int, Tensor, sequence or dict of them, optional
         What to differentiate by: arguments, by their number, and Tensors that ``f`` uses. By default the Tensors that ``f``
-        uses and that require a gradient, in the order of their first use (``step.wrt``), or if there are none, the first
-        argument. One gives one gradient, a sequence a list; ``()`` none.
+        uses and that require a gradient, in the order of their first use (``step.wrt``). One gives one gradient, a sequence a
+        list, a dict a dict; ``()`` none.
     update : callable, optional
         ``update(w, g) -> new w``, in Tensors, for each w of ``wrt`` and its gradient g. It becomes part of the program, which
         then gives only the value, and gives the parameters their new numbers.
@@ -60,9 +61,9 @@ def compile(  # named as PyTorch names it
     Returns
     -------
     CompiledStep
-        Called with arrays, numbers or Tensors, and lists, tuples or dicts of them; keyword arguments are passed to ``f``
-        as they are. Each signature (shapes, dtypes, keyword arguments) is recorded at its first call, for which ``f`` runs
-        twice. The results are NumPy arrays and numbers.
+        Called with arrays, numbers or Tensors, and lists, tuples or dicts of them. Keyword arguments that are arrays are data
+        too; others are settings, which are passed to ``f`` as they are. Each signature (shapes, dtypes, settings) is recorded
+        at its first call, for which ``f`` runs twice. The results are NumPy arrays and numbers.
 
     Raises
     ------
@@ -88,14 +89,6 @@ def compile(  # named as PyTorch names it
     return CompiledStep(f, wrt, update=update, slots=slots, reuse=reuse, check=check)
 
 
-class _Signature(NamedTuple):
-    """How arguments are grouped, and the settings."""
-
-    groups: tuple[Any, ...]
-    kinds: tuple[Any, ...]
-    settings: Any
-
-
 class CompiledStep:
     """A compiled function: made by :func:`compile`, called like the function."""
 
@@ -104,23 +97,22 @@ class CompiledStep:
     ) -> None:
         if not callable(f):
             raise TypeError(f"compile: a function is needed, not {type(f).__name__}.\n  Try: tg.compile(lambda x: ...)")
+        if update is not None and not callable(update):
+            raise TypeError(f"compile: update is a rule, not {type(update).__name__}.\n  Try: update=lambda w, g: w - 0.1 * g")
         self._f = f
         self._single = isinstance(wrt, (int, Tensor)) and not isinstance(wrt, bool)
+        self._keys = tuple(wrt) if isinstance(wrt, Mapping) else None
         self._wrt: list[int | Tensor] | None = None
         if wrt is not None:
-            self._wrt = [wrt] if isinstance(wrt, (int, Tensor)) else list(wrt)
-            for w in self._wrt:
-                if isinstance(w, bool) or not isinstance(w, (int, Tensor)):
-                    raise TypeError(
-                        f"compile: wrt holds {type(w).__name__}; it takes Tensors and numbers of arguments: {w!r:.60}"
-                    )
+            wanted = wrt.values() if isinstance(wrt, Mapping) else [wrt] if isinstance(wrt, (int, Tensor, np.ndarray)) else wrt
+            self._wrt = [_target(w) for w in wanted]
         if update is not None and self._wrt is not None and not all(isinstance(w, Tensor) for w in self._wrt):
             raise ValueError("compile: an update is for Tensors that f uses, not for its arguments.\n  Try: wrt=[W, b]")
         if slots and update is None:
             raise ValueError("compile: slots belong to an update rule.\n  Try: update=lambda w, g, v: ...")
         self._update, self._slots, self._reuse, self._check = update, slots, reuse, check
         self._state: State | None = None
-        self._built: dict[_Signature, Built] = {}
+        self._built: dict[Signature, Built] = {}
         self._last: Built | None = None
         self._entry: Callable[..., Any] | None = None
         self._count = -1
@@ -141,7 +133,8 @@ class CompiledStep:
 
     @property
     def slots(self) -> list[list[Tensor]]:
-        """For each slot of the update rule one Tensor per parameter; their ``data`` can be saved, and given back."""
+        """``slots[k][i]`` is slot k of parameter i, a Tensor: its ``data`` can be saved, and given back."""
+        self._ran()
         return [] if self._state is None else [list(group) for group in self._state.groups[1:]]
 
     @property
@@ -172,38 +165,34 @@ class CompiledStep:
         return self._any_signature(args, settings)
 
     def _any_signature(self, args: tuple[Any, ...], settings: Mapping[str, Any]) -> Any:
-        groups, leaves, names = _flatten(args, self._f)
-        arrays = [_array(x, name) for x, name in zip(leaves, names, strict=True)]
-        signature = _Signature(groups, tuple([(x.shape, x.dtype) for x in arrays]), _hashable(settings))
+        arguments = read(self._f, args, settings)
+        signature = arguments.signature
+        numbers = [x if x.shape else x[()] for x in arguments.arrays]
         built = self._built.get(signature)
         if built is None:
             with self._compiling:
-                return self._first(signature, arrays, names, settings)
+                built = self._built.get(signature)  # another thread may have been first
+                if built is None:
+                    return self._first(signature, arguments, numbers)
         self._use(built, signature)
-        return built.entry(*[x if x.shape else x[()] for x in arrays])
+        return built.entry(*numbers)
 
-    def _use(self, built: Built, signature: _Signature) -> None:
-        plain = not signature.settings and all(g is None for g in signature.groups)
+    def _use(self, built: Built, signature: Signature) -> None:
+        plain = not signature.settings and all(g.kind is None and not g.keyword for g in signature.groups)
         self._last, self._entry, self._count = built, built.entry if plain else None, len(signature.groups)
 
-    def _first(self, signature: _Signature, arrays: list[Any], names: list[str], settings: Mapping[str, Any]) -> Any:
+    def _first(self, signature: Signature, arguments: Arguments, numbers: list[Any]) -> Any:
         """Record, build, run and compare."""
-        task = self._recorded(signature, arrays, names, settings)
+        task = self._recorded(arguments)
         state = task.state
         before = [t._data for t in state.tensors] if state is not None else []
         updated = [t for group in task.updated for t in group]
         expected = [t._data for t in (task.root, *(updated if state is not None else task.gradients))]
         built = build(task, self._lock)
         try:
-            result = built.entry(*[x if x.shape else x[()] for x in arrays])
+            result = built.entry(*numbers)
             if self._check:
-                found = (
-                    [result]
-                    if state is not None or not task.targets
-                    else [result[0], *([result[1]] if self._single else result[1])]
-                )
-                found += [t._data for t in state.tensors] if state is not None else []
-                self._compare(found, expected, task)
+                self._compare(self._parts(result, task), expected, task)
         except BaseException:
             if state is not None:
                 for t, data in zip(state.tensors, before, strict=True):
@@ -211,7 +200,28 @@ class CompiledStep:
             raise
         self._built[signature] = built
         self._use(built, signature)
+        self._warn_of_settings(signature)
         return result
+
+    def _parts(self, result: Any, task: Task) -> list[Any]:
+        """The value, and the gradients or what the state has become."""
+        if task.state is not None:
+            return [result, *(t._data for t in task.state.tensors)]
+        if not task.targets:
+            return [result]
+        value, found = result
+        return [value, found] if self._single else [value, *(found.values() if isinstance(found, dict) else found)]
+
+    def _warn_of_settings(self, signature: Signature) -> None:
+        """Say once that a setting that changes at every call makes a program each time."""
+        alike = sum(s.groups == signature.groups and s.kinds == signature.kinds for s in self._built)
+        if alike == MANY_SETTINGS:
+            words = ", ".join(name for name, _ in signature.settings)
+            warnings.warn(
+                f"compile: {alike} programs that differ only in a setting ({words}); each was recorded anew.\n"
+                "  Try: numbers that change as positional arguments",
+                stacklevel=5,
+            )
 
     def _compare(self, found: Sequence[Any], expected: Sequence[Any], task: Task) -> None:
         names = [task.root._called(), *(t._called() for t in (task.state.tensors if task.state is not None else task.targets))]
@@ -226,19 +236,19 @@ class CompiledStep:
 
     # ---- recording ----------------------------------------------------------------------------------------------------
 
-    def _recorded(self, signature: _Signature, arrays: list[Any], names: list[str], settings: Mapping[str, Any]) -> Task:
+    def _recorded(self, arguments: Arguments) -> Task:
         """The call, recorded twice, with its gradients and updates."""
-        inputs, others = ([leaf(x, name) for x, name in zip(arrays, names, strict=True)] for _ in range(2))
+        inputs, others = ([leaf(x, name) for x, name in zip(arguments.arrays, arguments.names, strict=True)] for _ in range(2))
         for t in others:
             t.data = other_numbers(t.data)
         try:
-            again = self._run(_grouped(signature.groups, others), settings)
+            again = self._run(arguments, others)
         except CompileError:
             raise
         except Exception:  # numbers that f refuses: then the same twice
-            others = [leaf(x, name) for x, name in zip(arrays, names, strict=True)]
-            again = self._run(_grouped(signature.groups, others), settings)
-        root = self._run(_grouped(signature.groups, inputs), settings)  # the last: what f leaves behind belongs to these inputs
+            others = [leaf(x, name) for x, name in zip(arguments.arrays, arguments.names, strict=True)]
+            again = self._run(arguments, others)
+        root = self._run(arguments, inputs)  # the last: what f leaves behind belongs to these inputs
         own = {id(t) for t in (*inputs, *others)}
         there = {id(t) for t in leaves_of([again])} - own
         outside = {id(t): t for t in leaves_of([root]) if id(t) in there and type(t._data) not in LITERALS}
@@ -251,14 +261,15 @@ class CompiledStep:
                 "  A program is recorded once: branches on numbers, random numbers and numbers read out of Tensors would stay "
                 "as they were.\n  Try: tg.where for a branch, an argument for random numbers"
             )
-        targets = self._targets(root, inputs, signature.groups)
+        targets = self._targets(root, inputs, arguments.groups)
         if targets and root.shape:
             raise GradientError(
                 f"compile: the function gives shape {root.shape}, not a scalar.\n"
                 "  Try: .sum() or .mean() at its end, or wrt=() for the value alone"
             )
-        task = Task(inputs, outside, root, targets, differentiated(root, targets), self._single, self._reuse)
-        task.names = _variables(self._f)
+        shape = self._keys if self._keys is not None else self._single
+        task = Task(inputs, outside, root, targets, differentiated(root, targets), shape, self._reuse)
+        task.names = variables_of(self._f)
         if self._update is not None:
             if self._state is None:
                 self._state = State(targets, self._slots, RESERVED, task.names)
@@ -282,20 +293,27 @@ class CompiledStep:
         own = {id(t) for t in (*given, *self._state.tensors)}
         task.outside.update({k: t for k, t in runs[0].items() if k in runs[1] and k not in own})
 
-    def _run(self, args: list[Any], settings: Mapping[str, Any]) -> Tensor:
+    def _run(self, arguments: Arguments, leaves: Sequence[Tensor]) -> Tensor:
+        args, keywords = arguments.of(leaves)
         with enable_grad(), tracing():
-            y = self._f(*args, **settings)
+            y = self._f(*args, **keywords)
         if not isinstance(y, Tensor):
-            raise CompileError(f"compile: the function gives {type(y).__name__}, not a Tensor: {y!r:.80}")
+            raise CompileError(
+                f"compile: the function gives {type(y).__name__}, not a Tensor.\n"
+                "  Try: return the loss; for predictions, a step of their own with wrt=()"
+            )
         return y
 
-    def _targets(self, root: Tensor, inputs: list[Tensor], groups: tuple[Any, ...]) -> list[Tensor]:
+    def _targets(self, root: Tensor, inputs: list[Tensor], groups: tuple[Group, ...]) -> list[Tensor]:
         """The Tensors to differentiate by; arguments stand for all that they hold."""
         if self._wrt is None:
-            parameters = parameters_of(root, inputs)
-            if not parameters and self._update is not None:
-                raise CompileError("compile: f uses no Tensor that requires a gradient: there is nothing to update.")
-            self._wrt, self._single = list(parameters) or [0], not parameters
+            self._wrt = list(parameters_of(root, inputs))
+            if not self._wrt:
+                raise GradientError(
+                    "compile: the function uses no Tensor around it that requires a gradient; its arguments are data.\n"
+                    "  Try: W = tg.Tensor(W, requires_grad=True) outside of it, wrt=0 for the first argument, or wrt=() for the "
+                    "value alone"
+                )
         used = {id(t) for t in leaves_of([root])}
         targets: list[Tensor] = []
         for w in self._wrt:
@@ -307,9 +325,9 @@ class CompiledStep:
                 if not -len(groups) <= w < len(groups):
                     raise ValueError(f"compile: wrt names argument {w}; the function was called with {len(groups)}.")
                 at = w % len(groups)
-                if groups[at] is not None:
+                if groups[at].kind is not None:
                     raise ValueError(f"compile: argument {w} is a group; its parts have no number.\n  Try: arguments one by one")
-                found = [inputs[sum(1 if g is None else len(g[1]) for g in groups[:at])]]
+                found = [inputs[sum(g.size for g in groups[:at])]]
             for t in found:
                 if t.dtype.kind != "f":
                     raise GradientError(f"compile: {t._called()} holds {t.dtype}, which has no derivatives.")
@@ -317,77 +335,13 @@ class CompiledStep:
         return targets
 
 
-def _flatten(args: tuple[Any, ...], f: Callable[..., Any]) -> tuple[tuple[Any, ...], list[Any], list[str]]:
-    """The arrays in the arguments: lists, tuples and dicts that hold arrays are opened."""
-    names = _names(f, len(args))
-    groups: list[Any] = []
-    leaves: list[Any] = []
-    called: list[str] = []
-    for name, x in zip(names, args, strict=True):
-        if isinstance(x, dict):
-            groups.append((dict, tuple(x)))
-            leaves += x.values()
-            called += [str(k) for k in x]
-        elif isinstance(x, (list, tuple)) and any(isinstance(v, (Tensor, np.ndarray)) for v in x):
-            groups.append((type(x), tuple(range(len(x)))))
-            leaves += x
-            called += [f"{name}{i}" for i in range(len(x))]
-        else:
-            groups.append(None)
-            leaves.append(x)
-            called.append(name)
-    return tuple(groups), leaves, called
-
-
-def _grouped(groups: tuple[Any, ...], leaves: Sequence[Any]) -> list[Any]:
-    """The arguments as they were, of these leaves."""
-    rest = iter(leaves)
-    args: list[Any] = []
-    for group in groups:
-        if group is None:
-            args.append(next(rest))
-        elif group[0] is dict:
-            args.append({k: next(rest) for k in group[1]})
-        else:
-            parts = [next(rest) for _ in group[1]]
-            args.append(group[0](*parts) if hasattr(group[0], "_fields") else group[0](parts))
-    return args
-
-
-def _names(f: Callable[..., Any], count: int) -> list[str]:
-    try:
-        parameters = list(inspect.signature(f).parameters.values())
-    except (TypeError, ValueError):
-        parameters = []
-    positional = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-    return [positional[i] if i < len(positional) else f"x{i}" for i in range(count)]
-
-
-def _variables(f: Callable[..., Any]) -> dict[int, str]:
-    """How the function calls the Tensors around it, by their ids."""
-    try:
-        around = inspect.getclosurevars(f)
-    except (TypeError, ValueError):  # not written in Python
-        return {}
-    return {id(x): name for space in (around.globals, around.nonlocals) for name, x in space.items() if isinstance(x, Tensor)}
-
-
-def _array(x: Any, name: str) -> Any:
-    """An argument as an array of numbers."""
-    if isinstance(x, Tensor):
-        return np.asarray(x._data)
-    if type(x) is np.ndarray and x.dtype.kind in "fiub":
-        return x
-    return np.asarray(Tensor(x, name=name)._data)
-
-
-def _hashable(settings: Mapping[str, Any]) -> Any:
-    key = tuple(sorted((k, frozen(v)) for k, v in settings.items()))
-    try:
-        hash(key)
-    except TypeError:
+def _target(w: Any) -> int | Tensor:
+    """One thing to differentiate by."""
+    if isinstance(w, np.ndarray):
         raise TypeError(
-            f"compile: keyword arguments are settings, not data, and must be hashable: {', '.join(settings)}.\n"
-            "  Try: arrays as positional arguments"
-        ) from None
-    return key
+            f"compile: wrt holds an array of shape {w.shape}, which is a constant of the function.\n"
+            "  Try: W = tg.Tensor(W, requires_grad=True)"
+        )
+    if isinstance(w, bool) or not isinstance(w, (int, Tensor)):
+        raise TypeError(f"compile: wrt holds {type(w).__name__}; it takes Tensors and numbers of arguments: {w!r:.60}")
+    return w

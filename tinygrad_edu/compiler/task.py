@@ -33,7 +33,7 @@ class Task:
     root: Tensor
     targets: list[Tensor]
     gradients: list[Tensor]
-    single: bool  # one gradient, and not a list of them
+    shape: bool | tuple[str, ...]  # of the gradients: True for a single one, the keys of a dict, else a list
     reuse: bool  # give back the same arrays at every call
     names: dict[int, str] = field(default_factory=dict)  # of Tensors without one, by id
     state: State | None = None
@@ -83,15 +83,27 @@ def _flat_updates(task: Task, update: Update, state: State) -> list[FlatUpdate] 
 
 def _applied(update: Update, given: Sequence[Tensor], groups: int) -> list[Tensor]:
     with enable_grad(), tracing():
-        found = update(*given)
+        try:
+            found = update(*given)
+        except TypeError as error:
+            if "positional argument" not in str(error):
+                raise
+            slots = f" and {groups - 1} slots" if groups > 2 else " and a slot" if groups > 1 else ""
+            raise CompileError(f"compile: update takes the parameter, its gradient{slots}: {error}\n  {_try(groups)}") from None
     new = list(found) if isinstance(found, (tuple, list)) else [found]
     if len(new) != groups or not all(isinstance(t, Tensor) for t in new):
         wanted = "the new parameter" if groups == 1 else f"a tuple of the new parameter and {groups - 1} new slots"
         raise CompileError(
             f"compile: update gives {', '.join(type(t).__name__ for t in new)}; it must give {wanted}, as Tensors.\n"
-            "  Try: update=lambda w, g: w - 0.1 * g"
+            f"  {_try(groups)}"
         )
     return [t if t.dtype == given[0].dtype else t.astype(given[0].dtype) for t in new]
+
+
+def _try(groups: int) -> str:
+    if groups == 1:
+        return "Try: update=lambda w, g: w - 0.1 * g"
+    return "Try: update=lambda w, g, v: (w - 0.1 * v, 0.9 * v + g), slots=1"
 
 
 def _is_place_by_place(roots: Sequence[Tensor], given: Sequence[Tensor]) -> bool:

@@ -21,10 +21,10 @@ from .program import Program, Value, frozen
 from .simplify import simplified
 
 
-def leaf(value: Any, name: str, requires_grad: bool = False) -> Tensor:
-    """A fresh leaf for an argument of a call."""
+def leaf(value: Any, name: str) -> Tensor:
+    """A fresh leaf for an argument of a call. It requires a gradient, so that what differentiates by it is recorded too."""
     t = Tensor(value, name=name)
-    t._requires_grad = requires_grad
+    t._requires_grad = t.dtype.kind == "f"
     return t
 
 
