@@ -269,8 +269,8 @@ def test_two_steps_share_no_memory() -> None:
     memories = []
     for step in steps:
         step(x, y)
-        entry: Any = step._entry
-        space = entry.__globals__["program"].__globals__
+        fast: Any = step._fast
+        space = fast[0].__globals__["program"].__globals__
         memories.append([a for name, a in space.items() if isinstance(a, np.ndarray) and name in ("h1", "h2", "yhat")])
         assert len(memories[-1]) == 3
     assert not any(np.shares_memory(a, b) for a in memories[0] for b in memories[1])

@@ -14,7 +14,7 @@ import numpy as np
 
 from .errors import GradientError, ShapeError
 from .functions import stack
-from .modes import enable_grad
+from .modes import MODES, enable_grad, is_tracing
 from .ops import elementwise as e
 from .record import TensorLike, own, record
 from .sweep import depending_on, topological_order
@@ -77,6 +77,8 @@ def gradients(
             raise TypeError(f"gradients: a target is {type(t).__name__}, not a Tensor: {t!r:.80}")
         if t.dtype.kind != "f":
             raise GradientError(f"gradients: {t._called()} holds {t.dtype}, which has no derivatives.")
+    asked = create_graph
+    create_graph = asked or bool(MODES.get() and is_tracing())
     order = topological_order([y])
     active = depending_on(order, wanted)
     seed = _seed(y, gradient, create_graph)
@@ -95,6 +97,8 @@ def gradients(
                 )
             g = np.zeros(t.shape, t.dtype)[()]
         if isinstance(g, Tensor):
+            if not asked:
+                g = g.detach()
             with enable_grad():  # one node per gradient, so that each can be given a name of its own
                 result.append(record(e.identity, (g,)) if any(g is other for other in (seed, *result)) else g)
         else:

@@ -31,6 +31,8 @@ LITERALS = frozenset((float, int, bool))
 NUMBERS = "fiub"  # NumPy's letters for floats, integers, unsigned integers, booleans
 # What an operator takes, or refuses with a message of its own; other types may know better what to do with a Tensor.
 OPERANDS = (float, int, np.ndarray, np.generic, list, tuple, complex, str, bytes, type(None))
+# Where gradients stop in a program: not an op of the table, since a record has nothing there.
+DETACH = e.Discrete("detach", lambda x: x, None)
 # Names of this module are found faster than attributes of another.
 new, ndarray, generic = object.__new__, np.ndarray, np.generic
 
@@ -160,6 +162,8 @@ class Record:
         """The same numbers as a constant: gradients stop here."""
         t = new(type(self))._leaf(self._data)
         t.dims = self.dims
+        if MODES.get() and is_tracing():  # not a constant of the program
+            t.op, t.inputs, t.args = DETACH, (self,), (self._data,)
         return t
 
     def zero_grad(self) -> None:
@@ -233,6 +237,8 @@ def record(op: Op, inputs: tuple[T, ...], params: Mapping[str, Any] = NO_PARAMS)
     t.name = t.dims = t.grad = None
     if modes:
         if not is_recording():
+            if is_tracing():
+                return t.detach()
             t.inputs = t.args = ()
             t._requires_grad = False
         elif groups := scopes():

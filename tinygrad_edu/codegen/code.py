@@ -126,7 +126,7 @@ HELPERS: Mapping[Op, tuple[str, str]] = {
     t.bce: ("bce", "def bce(p, y):\n    return -{np}.mean(y * {np}.log(p) + (1 - y) * {np}.log1p(-p))"),
     t.bce_with_logits: (
         "bce_with_logits",
-        "def bce_with_logits(u, y):\n    return {np}.mean({np}.maximum(u, {zero}) + {np}.log1p({np}.exp(-{np}.abs(u))) - u * y)",
+        "def bce_with_logits(u, y):\n    return {np}.mean({np}.maximum(u, {zero}) - u * y + {np}.log1p({np}.exp(-{np}.abs(u))))",
     ),
 }
 

@@ -138,8 +138,8 @@ def _names(f: Callable[..., Any], count: int) -> list[str]:
 def _array(x: Any, name: str) -> Any:
     """An argument as an array of numbers, of one of NumPy's own dtypes: an entry knows them by identity."""
     if isinstance(x, Tensor):
-        return np.asarray(x._data)
-    if type(x) is not np.ndarray or x.dtype.kind not in "fiub":
-        return np.asarray(Tensor(x, name=name)._data)
-    plain = np.dtype(x.dtype.type)
+        x = np.asarray(x._data)
+    elif type(x) is not np.ndarray or x.dtype.kind not in "fiub":
+        x = np.asarray(Tensor(x, name=name)._data)
+    plain = np.dtype(x.dtype.newbyteorder("=").str)
     return x if x.dtype is plain else x.astype(plain)

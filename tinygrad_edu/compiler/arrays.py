@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..ops import Index, Op
+from ..ops import OPS, Index, Op
 from ..ops import contraction as c
 from ..ops import elementwise as e
 from ..ops import rearrangement as r
@@ -24,6 +24,7 @@ from .program import Value
 
 LONGEST_DOT = 2**16  # terms: a sum as a product with ones; longer sums are added pairwise, which rounds less
 LONGEST_NARROW_DOT = 2**10  # the same in float32; longer sums are added up in float64
+TABLE = frozenset(OPS.values())
 SIGNS = {e.add: "+", e.subtract: "-", e.multiply: "*"}
 
 
@@ -87,6 +88,8 @@ class ArrayLowering(Lowering):
         forward = v.op.forward
         if v.op in (e.divide, e.power):  # Python's own operators raise where NumPy gives inf or nan
             forward = UFUNCS[v.op]
+        if v.op not in TABLE:
+            forward = _fresh(forward)
         call = _with_params(forward, dict(v.params)) if v.params else forward
         places = ", ".join(f"{{{i}}}" for i in range(len(operands)))
         self.emit(f"{{out}} = {function}({places})", *operands, number=name, uses={function: call})
@@ -101,6 +104,16 @@ class ArrayLowering(Lowering):
 def _common(v: Value) -> np.dtype[Any]:
     """The dtype that Python numbers among the operands adapt to."""
     return np.result_type(*[a.data if a.weak else a.dtype for a in v.args])
+
+
+def _fresh(forward: Callable[..., Any]) -> Callable[..., Any]:
+    """The forward of somebody's own op, whose result may be its operand, in memory that is used for something else later."""
+
+    def run(*args: Any, **params: Any) -> Any:
+        y = forward(*args, **params)
+        return y.copy() if isinstance(y, np.ndarray) and (y.base is not None or any(y is a for a in args)) else y
+
+    return run
 
 
 def _with_params(forward: Callable[..., Any], params: dict[str, Any]) -> Callable[..., Any]:
@@ -361,7 +374,7 @@ def _extreme(reduce: str) -> Callable[[ArrayLowering, Value], bool | None]:
 def _cumsum(low: ArrayLowering, v: Value) -> bool | None:
     if v.dtype.itemsize < 8 or v.params["axis"] is None or v.args[0].dtype != v.dtype:
         return False
-    low.emit(f"accumulate({{0}}, {v.params['axis']}, None, {{out}})", low.array(v.args[0]), out=low.out(v))
+    low.emit(f"accumulate({{0}}, {int(v.params['axis'])}, None, {{out}})", low.array(v.args[0]), out=low.out(v))
     return None
 
 

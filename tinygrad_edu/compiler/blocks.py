@@ -68,12 +68,14 @@ def _of_one_shape(first: Instruction, instruction: Instruction) -> bool:
 
 def _in_conflict(chain: Sequence[Instruction], instruction: Instruction, layout: Layout) -> bool:
     """Whether two of their arrays share memory other than place for place: block by block, one would spoil the other."""
-    seen = {id(x.buffer): x for member in chain for x in member.arrays if x.shape}
-    return any(_partly_shared(x, y, layout) for x in instruction.arrays if x.shape for y in seen.values())
+    seen = {id(x.buffer): x for member in chain for x in member.arrays}
+    return any(_partly_shared(x, y, layout) for x in instruction.arrays for y in seen.values())
 
 
 def _partly_shared(x: Array, y: Array, layout: Layout) -> bool:
     p, q = layout.places.get(id(x.buffer)), layout.places.get(id(y.buffer))
-    if p is None or q is None or (p.offset == q.offset and x.buffer.dtype == y.buffer.dtype):
+    if p is None or q is None:
+        return False
+    if p.offset == q.offset and x.buffer.dtype == y.buffer.dtype and x.buffer.shape == y.buffer.shape:
         return False
     return p.offset < q.offset + q.size and q.offset < p.offset + p.size

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from threading import Lock
 from typing import Any
 
 import numpy as np
 
 from ..sweep import topological_order
 from ..tensor import Tensor
-from .arrays import ArrayLowering
+from .arrays import TABLE, ArrayLowering
 from .emit import Emitter, load
 from .entry import make_entry
 from .floats import TAKEN, FloatLowering, is_scalar
@@ -36,7 +35,7 @@ class Built:
     instructions: list[str]  # the text of each
 
 
-def build(task: Task, lock: Lock) -> Built:
+def build(task: Task, lock: Any) -> Built:
     """The fastest program for a task: of Python's floats where every value is one number, else of arrays."""
     values = Values(task)
     if is_scalar(values.program.needed(values.outputs + values.updated)):
@@ -108,7 +107,7 @@ class Values:
 # ---- programs of single numbers --------------------------------------------------------------------------------------
 
 
-def _of_numbers(values: Values, inputs: Sequence[Tensor], lock: Lock) -> Built:
+def _of_numbers(values: Values, inputs: Sequence[Tensor], lock: Any) -> Built:
     fast = _number_program(values, FloatLowering([*RESERVED, *TAKEN]))
     slow: list[Built] = []
 
@@ -159,7 +158,7 @@ def _number_program(values: Values, low: Lowering) -> Built:
 # ---- programs of arrays ----------------------------------------------------------------------------------------------
 
 
-def _of_arrays(task: Task, values: Values, lock: Lock) -> Built:
+def _of_arrays(task: Task, values: Values, lock: Any) -> Built:
     state = task.state
     if state is not None:
         state.move()
@@ -172,11 +171,10 @@ def _of_arrays(task: Task, values: Values, lock: Lock) -> Built:
         if v.source is not None and v.place not in low.where:
             low.where[v.place] = given.place(v)
     arguments = [low.where[v.place] for v in values.arguments]
-    if state is None:
-        for v in values.outputs:
+    if not task.reuse:  # else they are copied when every argument, which may be a result of before, has been read
+        for v in values.outputs if state is None else values.outputs[:1]:
             _force(low, v, _result(task, low, v))
-    elif flat:
-        _force(low, values.outputs[0], _result(task, low, values.outputs[0]))
+    if flat and state is not None:
         for v, buffer in zip(values.outputs[1:], state.gradients, strict=True):
             _force(low, v, Array(buffer, (), buffer.shape))
     for v in values.program.needed(values.outputs + updated):
@@ -287,11 +285,12 @@ def _update_flat(task: Task, low: Lowering, values: Values, flat: Sequence[tuple
     needed = values.program.needed([v for _, new in flat for v in new])
     last_read = _last_reads(needed) | {v.place: len(values.program.values) for _, new in flat for v in new if v.op is None}
     late: list[tuple[Value, Array]] = []
+    safe = all(v.op in TABLE for v in needed if v.op is not None)  # somebody's own op may raise, when half is written
     for old, new in flat:
         for before, after in zip(old, new, strict=True):
             place = low.where[before.place]
             assert isinstance(place, Array)
-            free = last_read.get(before.place, -1) <= after.place
+            free = safe and last_read.get(before.place, -1) <= after.place
             if free and after.op in UFUNCS and after.place not in low.forced and after.place not in low.where:
                 low.forced[after.place] = place
             else:

@@ -57,7 +57,7 @@ class Emitter:
 
     def array(self, x: Array) -> str:
         """The name of an array or a view; a view of memory that changes from call to call is made by a line."""
-        key = (id(x.buffer), frozen(x.steps))
+        key = (id(x.buffer), frozen(x.steps) if x.steps else ())
         found = self._views.get(key)
         if found is not None:
             return found
@@ -159,8 +159,10 @@ class Emitter:
             assert instruction.out is not None
             lines.append(f"    {instruction.text.format(*names, out=local[instruction.out.buffer.name])}")
             self.texts.append(lines[-1].strip())
+        reads = [x.text for instruction in block.instructions for x in instruction.operands if isinstance(x, Number)]
+        reads += [self.array(x) for instruction in block.instructions for x in instruction.arrays if not x.shape]
         for line in lines:
-            self._line(line)
+            self._line(line, "", reads)
 
     def _make_blocks(self, name: str, buffers: Sequence[Buffer], length: int) -> None:
         flat = [self.base(buffer).reshape(-1) for buffer in buffers]
@@ -215,17 +217,25 @@ class Emitter:
             texts.append("\n".join([f"def part_{n}():", *first, *(f"    {self.lines[i]}" for i in part), *last]))
         self.namespace["shared"] = [None] * len(slots)
         body = [f"    shared[{slots[a]}] = {a}" for a in self.arguments if a in slots]
-        body += [f"    part_{n}()" for n in range(len(parts))]
+        body += ["    for part in parts:", "        part()"]
         body += [f"    {used} = shared[{slots[used]}]" for used in dict.fromkeys(returns) if used in slots]
-        head = f"def {name}({', '.join(self.arguments)}):"
+        head = f"def {name}({', '.join([*self.arguments, '*', 'parts'])}):"
         return "\n\n\n".join([*texts, "\n".join([head, *body, f"    return {returned}"])]) + "\n"
 
 
 def load(text: str, namespace: dict[str, Any], name: str) -> Any:
-    """Run the text of functions in its namespace, and take the one of this name; part by part, as compilers like it."""
+    """Run the text of functions in its namespace, part by part, and take the last one, which calls the others.
+
+    The namespace holds none of them: each holds the namespace, and that would be a cycle.
+    """
+    functions = []
     for part in text.split("\n\n\n"):
         exec(compile(part, f"<tinygrad_edu {name}>", "exec"), namespace)
-    return namespace[name]
+        functions.append(namespace.pop(part.partition("def ")[2].partition("(")[0]))
+    *parts, program = functions
+    if parts:
+        program.__kwdefaults__ = {"parts": tuple(parts)}
+    return program
 
 
 def _aligned(size: int) -> Any:

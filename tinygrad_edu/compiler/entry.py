@@ -7,8 +7,7 @@ right result: it runs in a context of its own, in which that is set.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextvars import copy_context
-from threading import Lock
+from contextvars import Context
 from typing import Any
 
 import numpy as np
@@ -19,14 +18,14 @@ from .state import State
 MISS = object()  # what an entry gives for arguments that its program is not for
 
 
-def make_entry(program: Callable[..., Any], inputs: Sequence[Tensor], state: State | None, lock: Lock) -> Callable[..., Any]:
+def make_entry(program: Callable[..., Any], inputs: Sequence[Tensor], state: State | None, lock: Any) -> Callable[..., Any]:
     """``entry(*arguments)``: what the program gives, or MISS where an argument has another shape or dtype."""
     names = [f"x{n}" for n in range(len(inputs))]
-    context = copy_context()
+    context = Context()
     context.run(np.seterr, all="ignore")
     space: dict[str, Any] = {
-        "Tensor": Tensor, "ndarray": np.ndarray, "float64": np.float64, "MISS": MISS, "acquire": lock.acquire,
-        "release": lock.release, "run": context.run, "program": program,
+        "Tensor": Tensor, "ndarray": np.ndarray, "float64": np.float64, "MISS": MISS, "lock": lock, "run": context.run,
+        "program": program,
     }  # fmt: skip
     lines = [f"def entry({', '.join(names)}):"]
     for n, (x, t) in enumerate(zip(names, inputs, strict=True)):
@@ -39,21 +38,20 @@ def make_entry(program: Callable[..., Any], inputs: Sequence[Tensor], state: Sta
             if t.dtype == np.float64:
                 lines.append(f"    if type({x}) is float: {x} = float64({x})")
             lines.append(f"    if type({x}) is not kind{n}: return MISS")
-    lines += ["    acquire()", "    try:"]
     call = f"run({', '.join(['program', *names])})"
+    lines.append("    with lock:")
     if state is None:
         lines.append(f"        return {call}")
     else:
         lines += _checks(state, space)
-        lines.append(f"        result = {call}")
-        for n, t in enumerate(state.tensors):
-            if not t.shape:
-                space[f"cell{n}"] = state.buffers[n]
-                lines.append(f"        t{n}._data = seen[{n}] = cell{n}.data[()]")
-        lines.append("        return result")
-    lines += ["    finally:", "        release()"]
+        lines += ["        try:", f"            return {call}", "        finally:"]
+        shown = [n for n, t in enumerate(state.tensors) if not t.shape]
+        for n in shown:
+            space[f"cell{n}"] = state.buffers[n]
+            lines.append(f"            t{n}._data = seen[{n}] = cell{n}.data[()]")
+        lines += [] if shown else ["            pass"]
     exec(compile("\n".join(lines), "<tinygrad_edu entry>", "exec"), space)
-    entry: Callable[..., Any] = space["entry"]
+    entry: Callable[..., Any] = space.pop("entry")  # its own namespace does not hold it: that would be a cycle
     return entry
 
 

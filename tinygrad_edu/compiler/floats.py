@@ -33,7 +33,7 @@ def sign(x: float) -> float:
 
 def ratio(a: float, b: float) -> float:
     """a / b, where 0 / 0 counts as 0."""
-    return a / b if a != 0 else 0.0 * b
+    return 0.0 if a == 0 == b else a / b
 
 
 # fmt: off
@@ -117,6 +117,8 @@ class FloatLowering(Lowering):
         """``name = expression``."""
         assert v.op is not None
         expression, needs = FLOATS[v.op]
+        if v.dtype.kind == "b" and v.op in (e.add, e.multiply):  # of truth values
+            expression = f"bool({expression})"
         name = self.name(v.name)
         self.emit(f"{{out}} = {expression}", *[self.number(a) for a in v.args], number=name, uses=needs)
         self.where[v.place] = Number(name)

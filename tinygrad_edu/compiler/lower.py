@@ -79,7 +79,7 @@ class Lowering:
             return found
         if v.is_constant:
             if not v.shape:
-                return self.cell(v.data, like if like is not None and v.weak else v.dtype)
+                return self.cell(v.data, like if like is not None and v.weak and _holds(like, v.data) else v.dtype)
             self.where[v.place] = stored = self.constant(v.data, v.name)
             return stored
         assert found is not None
@@ -147,3 +147,8 @@ class Lowering:
     def lower(self, v: Value) -> None:
         """The instructions of one value."""
         raise NotImplementedError
+
+
+def _holds(dtype: np.dtype[Any], number: Any) -> bool:
+    """Whether a dtype can hold a Python number: comparisons of integers take any."""
+    return dtype.kind not in "iu" or np.iinfo(dtype).min <= number <= np.iinfo(dtype).max

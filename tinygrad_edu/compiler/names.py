@@ -15,6 +15,7 @@ from ..ops import elementwise as e
 from ..ops import selection as s
 
 LONGEST_NAME = 30
+NUMBERS = ("bool", "float16", "float32", "float64", "int64", "part", "parts", "shared")  # dtypes, and parts of a program
 NO_LETTERS = re.compile(r"\W+", re.ASCII)
 
 FUNCTIONS: dict[str, Any] = {
@@ -45,7 +46,7 @@ class Names:
     """
 
     def __init__(self, taken: Iterable[str] = ()) -> None:
-        self.taken = {*FUNCTIONS, *(u.__name__ for u in UFUNCS.values()), "reciprocal", *keyword.kwlist, *taken}
+        self.taken = {*FUNCTIONS, *(u.__name__ for u in UFUNCS.values()), "reciprocal", *NUMBERS, *keyword.kwlist, *taken}
         self._counts: dict[str, int] = {}
 
     def __iter__(self) -> Iterator[str]:

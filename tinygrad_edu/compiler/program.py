@@ -137,13 +137,13 @@ def frozen(x: Any) -> Any:
     if isinstance(x, Mapping):
         return tuple([(k, frozen(v)) for k, v in x.items()]) if x else ()
     if isinstance(x, (tuple, list)):
-        return tuple([frozen(v) for v in x])
+        return (type(x), *[frozen(v) for v in x])
     if isinstance(x, slice):
         return ("slice", x.start, x.stop, x.step)
     if isinstance(x, Index):
         return ("index", x.position)
     if isinstance(x, np.ndarray):
         return (x.shape, x.dtype.str, x.tobytes())
-    if type(x) in LITERALS:
-        return (type(x), x)
+    if type(x) in LITERALS or isinstance(x, np.generic):
+        return (type(x), repr(x))  # 0.0 and -0.0 are two numbers, nan is one, True is not 1
     return x

@@ -18,8 +18,8 @@ from ..ops import elementwise as e
 from ..ops import rearrangement as r
 from ..ops import selection as s
 from ..ops import tabulated as t
-from ..record import LITERALS
-from .program import Program, Shape, Value
+from ..record import DETACH, LITERALS
+from .program import Program, Shape, Value, result_type
 
 Rule = Callable[[Program, Sequence[Value], Mapping[str, Any]], Value | None]
 LARGEST_FOLDED = 4096  # numbers; a constant result that is larger than this and than its operands is computed at every call
@@ -59,7 +59,7 @@ def _counted(axis: Any, rank: int) -> Any:
     """The axes from the first to the last, None for all: what is equal is said equally."""
     if axis is None or not rank:
         return None
-    axes = tuple(sorted(a % rank for a in (axis if isinstance(axis, tuple) else (axis,))))
+    axes = tuple(sorted(int(a) % rank for a in (axis if isinstance(axis, tuple) else (axis,))))
     return None if len(axes) == rank else axes
 
 
@@ -130,18 +130,27 @@ def _times(p: Program, args: Sequence[Value], params: Mapping[str, Any]) -> Valu
         return b
     if k == -1:
         return make(p, e.negative, b)
-    if b.op is e.negative:
+    if b.op is e.negative and _is_real(a, b.dtype):
         return make(p, e.multiply, p.constant(-k), b.args[0])
-    if b.op is e.multiply and (k2 := _number(b.args[0])) is not None and _may_merge(k, k2):
-        return make(p, e.multiply, p.constant(k * k2), b.args[1])
+    if b.op is e.multiply and _is_real(a, b.dtype) and _is_real(b.args[0], b.dtype):
+        merged = k * b.args[0].data
+        if _is_normal(merged, b.dtype):
+            return make(p, e.multiply, p.constant(merged), b.args[1])
     return make(p, e.multiply, a, b) if a is not args[0] else None  # the number first
 
 
-def _may_merge(k: Any, k2: Any) -> bool:
-    """Whether (k k2) x is as good as k (k2 x): no mix of dtypes, no over- or underflow."""
-    if bool in (type(k), type(k2)) or (type(k) is not type(k2) and not {type(k), type(k2)} & LITERALS):
+def _is_real(value: Value, dtype: np.dtype[Any]) -> bool:
+    """Whether a value is a number constant that computes in this dtype of floats: a Python number, or one of the dtype."""
+    k = _number(value)
+    if k is None or type(k) is bool or dtype.kind != "f":
         return False
-    return math.isfinite(k * k2) and k * k2 != 0
+    return _is_normal(k, dtype) and (value.weak or value.dtype == dtype)
+
+
+def _is_normal(k: Any, dtype: np.dtype[Any]) -> bool:
+    """Whether a number has all its digits in this dtype: not 0, not infinite, not subnormal."""
+    limits = np.finfo(dtype)
+    return bool(limits.tiny <= abs(k) <= limits.max)
 
 
 def _sigmoid_after_bce(p: Program, g: Value, slope: Value) -> Value | None:
@@ -185,16 +194,10 @@ def _minus(p: Program, args: Sequence[Value], params: Mapping[str, Any]) -> Valu
 
 def _over(p: Program, args: Sequence[Value], params: Mapping[str, Any]) -> Value | None:
     a, b = args
-    k = _number(b)
-    if (
-        k is None
-        or b.dtype.kind not in ("f" if not b.weak else "fi")
-        or k == 0
-        or not math.isfinite(k)
-        or not math.isfinite(1 / k)
-    ):
+    dtype = result_type(args)
+    if not _is_real(b, dtype) or not _is_normal(1 / b.data, dtype):
         return None
-    return a if k == 1 else make(p, e.multiply, p.constant(1 / k), a)
+    return a if b.data == 1 else make(p, e.multiply, p.constant(1 / b.data), a)
 
 
 def _to_the(p: Program, args: Sequence[Value], params: Mapping[str, Any]) -> Value | None:
@@ -224,8 +227,8 @@ def _minus_of(p: Program, args: Sequence[Value], params: Mapping[str, Any]) -> V
         return x.args[0]
     if x.op is e.subtract:
         return make(p, e.subtract, x.args[1], x.args[0])
-    if x.op is e.multiply and (k := _number(x.args[0])) is not None and type(k) is not bool:
-        return make(p, e.multiply, p.constant(-k), x.args[1])
+    if x.op is e.multiply and _is_real(x.args[0], x.dtype):
+        return make(p, e.multiply, p.constant(-x.args[0].data), x.args[1])
     return None
 
 
@@ -243,8 +246,9 @@ def _sum(p: Program, args: Sequence[Value], params: Mapping[str, Any]) -> Value 
     (x,) = args
     if not x.shape:
         return x
-    k = _number(x.args[0]) if x.op is e.multiply else None
-    if k is None or x.args[1].shape != x.shape or x.args[1].dtype != x.dtype:
+    if x.op is not e.multiply or x.args[1].shape != x.shape or not _is_real(x.args[0], x.dtype):
+        return None
+    if abs(x.args[0].data) < 1:  # the sum alone might overflow
         return None
     shape = _reduced(x.shape, params["axis"], params["keepdims"])  # the factor once, not once for every term
     return make(p, e.multiply, x.args[0], simplified(p, c.sum, [x.args[1]], params, shape, x.dtype))
@@ -314,6 +318,8 @@ def _exp(p: Program, args: Sequence[Value], params: Mapping[str, Any]) -> Value 
     if x.op is not e.subtract or x.args[1].op is not e.log:
         return None
     z, total = x.args[0], x.args[1].args[0]
+    if z.op is not e.subtract or z.args[1].op is not s.max:  # it is what keeps exp z from overflowing
+        return None
     if total.op is c.sum and total.params["keepdims"] and total.args[0].op is e.exp and total.args[0].args[0] is z:
         return make(p, e.divide, total.args[0], total)
     return None
@@ -333,7 +339,8 @@ def _bce_with_logits(p: Program, args: Sequence[Value], params: Mapping[str, Any
     u, y = args
     if not u.size or u.shape != y.shape or u.dtype != y.dtype:
         return None
-    errors = make(p, e.subtract, make(p, e.softplus, u), make(p, e.multiply, u, y))
+    linear = make(p, e.subtract, p.op(s.maximum, [u, p.constant(0)]), make(p, e.multiply, u, y))
+    errors = make(p, e.add, linear, make(p, e.log1p, make(p, e.exp, make(p, e.negative, make(p, e.abs, u)))))
     total = simplified(p, c.sum, [errors], {"axis": None, "keepdims": False}, (), u.dtype)
     return make(p, e.multiply, p.constant(1 / u.size), total)
 
@@ -343,6 +350,7 @@ def _bce_with_logits(p: Program, args: Sequence[Value], params: Mapping[str, Any
 
 RULES: Mapping[Op, tuple[Rule, ...]] = {
     e.identity:        (_same,),
+    DETACH:            (_same,),
     e.astype:          (_same,),
     r.broadcast_to:    (_same,),
     r.transpose:       (_transposed,),

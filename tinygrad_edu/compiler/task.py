@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from ..errors import CompileError
 from ..modes import enable_grad, tracing
 from ..ops import Elementwise
+from ..record import LITERALS
 from ..tensor import Tensor
 from .state import State, leaf_like
 from .trace import order_from, structure
@@ -42,17 +43,32 @@ class Task:
 
 
 def record_updates(task: Task, update: Update, state: State) -> None:
-    """Record what the update rule makes of every parameter, and if it works place by place, of all of them at once."""
+    """Record what the update rule makes of every parameter, and if it works place by place, of all of them at once.
+
+    The rule runs twice for each. The leaves that are there in both runs come from outside, such as a learning rate; what
+    else differs would be frozen as it was.
+    """
     task.state = state
     columns = []
     for i in range(len(state.groups[0])):
         old = [group[i] for group in state.groups]
-        new = _applied(update, [old[0], task.gradients[i], *old[1:]], len(state.groups))
+        given = [old[0], task.gradients[i], *old[1:]]
+        new, again = (_applied(update, given, len(state.groups)) for _ in range(2))
         for before, after in zip(old, new, strict=True):
             if after.shape != before.shape:
                 raise CompileError(
                     f"compile: update makes {before._called()} of shape {before.shape} one of shape {after.shape}."
                 )
+        roles: dict[int, Any] = {id(t): n for n, t in enumerate(given)}
+        both = {id(t) for t in order_from(again, roles) if not t.inputs} - roles.keys()
+        own = {id(t) for t in (*state.tensors, *task.inputs)}
+        task.outside.update({id(t): t for t in order_from(new, roles) if id(t) in both - own and type(t._data) not in LITERALS})
+        roles = {key: key for key in task.outside} | {id(t): id(t) for t in task.inputs} | roles
+        if structure(new, roles) != structure(again, roles):
+            raise CompileError(
+                f"compile: update is another computation when it runs again for {old[0]._called()}: random numbers or a count "
+                "in it would stay as they were.\n  Try: a slot that counts, or an argument of the step"
+            )
         columns.append(new)
     task.updated = [list(group) for group in zip(*columns, strict=True)]
     task.flat = _flat_updates(task, update, state) or []
@@ -60,7 +76,7 @@ def record_updates(task: Task, update: Update, state: State) -> None:
 
 def _flat_updates(task: Task, update: Update, state: State) -> list[FlatUpdate] | None:
     """The same rule on whole chunks, if it is the same rule there: equal operations, each on one place."""
-    outside: dict[int, Any] = {key: key for key in task.outside}
+    outside: dict[int, Any] = {key: key for key in task.outside} | {id(t): id(t) for t in task.inputs}
     found = []
     for chunk in state.chunks:
         leaves, gradient = [leaf_like(buffer) for buffer in chunk.flats], leaf_like(chunk.gradient)

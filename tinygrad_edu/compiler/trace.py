@@ -14,6 +14,7 @@ import numpy as np
 from ..errors import CompileError
 from ..gradients import gradients
 from ..modes import enable_grad
+from ..ops import rearrangement as r
 from ..record import LITERALS
 from ..sweep import topological_order
 from ..tensor import Tensor
@@ -125,5 +126,10 @@ class Reader:
                         "  Try: update= for parameters, or a new Tensor"
                     )
                 args.append(known[id(x)])
+            if t.op in (r.getitem, r.scatter) and any(a.dtype.kind == "b" and not a.is_constant for a in args[1:]):
+                raise CompileError(
+                    f"compile: {t.op.name} takes a mask that is computed or given, so that the shape of its result depends on "
+                    "numbers.\n  Try: tg.where(mask, x, 0).sum() / mask.sum()   for a mean over x[mask]"
+                )
             known[id(t)] = simplified(program, t.op, args, t.params, t.shape, t.dtype, t.name or "")
         return [known[id(t)] for t in roots]

@@ -109,7 +109,7 @@ def _through_bce_target(g: Value, y: Value, p: Value, t: Value) -> Value:
 
 
 def _bce_with_logits(u: Value, t: Value) -> Value:
-    errors = e.stable_softplus(u) - u * t
+    errors = np.maximum(u, 0) - u * t + np.log1p(np.exp(-np.abs(u)))  # in this order a small error keeps its digits
     return np.add.reduce(errors, None) / errors.size
 
 
