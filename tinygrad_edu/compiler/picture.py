@@ -11,7 +11,7 @@ from ..files import write_file
 from .plan import Layout, Place
 
 COLOURS = ("#cfe3f7", "#fbe0b8", "#d3ecd0", "#f6cfd2", "#e3d6f2", "#f3f0b6", "#cdeceb", "#ead9cc")
-ROW, LEFT, WIDTH, TOP = 18, 330, 640, 46  # pixels
+ROW, LEFT, WIDTH, TOP = 18, 350, 640, 46  # pixels
 LONGEST_TEXT = 44  # characters of a line
 MOST_ROWS = 400  # instructions; of a longer program the rows are drawn thinner, and without their text
 
@@ -92,11 +92,11 @@ class Plan:
         if not small:
             for i, text in enumerate(self.instructions):
                 line = text if len(text) <= LONGEST_TEXT else f"{text[: LONGEST_TEXT - 1]}…"
-                y = TOP + row * i
-                parts.append(
-                    f'<text x="{left - 12}" y="{y + row - 5:g}" text-anchor="end" fill="#222222" '
-                    f'font-family="Menlo, Consolas, monospace" font-size="10">{escape(line)}</text>'
+                place = (
+                    f'y="{TOP + row * i + row - 5:g}" text-anchor="end" font-family="Menlo, Consolas, monospace" font-size="10"'
                 )
+                parts.append(f'<text x="{left - 12}" {place} fill="#888888">{i}</text>')
+                parts.append(f'<text x="{left - 38}" {place} fill="#222222">{escape(line)}</text>')
         parts += [self._rectangle(n, p, left, scale, row) for n, p in enumerate(self.places) if p.size]
         return "\n".join([*parts, "</svg>"]) + "\n"
 
@@ -107,8 +107,10 @@ class Plan:
             x = left + byte * scale
             parts.append(f'<line x1="{x:g}" y1="{TOP - 8}" x2="{x:g}" y2="{height - 8:g}" stroke="#dddddd"/>')
             anchor = "end" if n == 4 else "start" if n == 0 else "middle"
-            parts.append(f'<text x="{x:g}" y="{TOP - 12}" text-anchor="{anchor}" fill="#666666" font-size="10">{byte:,}</text>')
-        return parts
+            small = 'fill="#666666" font-size="10"'
+            unit = " bytes" if n == 4 else ""
+            parts.append(f'<text x="{x:g}" y="{TOP - 12}" text-anchor="{anchor}" {small}>{byte:,}{unit}</text>')
+        return [*parts, f'<text x="{left - 12}" y="{TOP - 12}" text-anchor="end" {small}>instructions, downwards</text>']
 
     def _rectangle(self, n: int, place: Place, left: float, scale: float, row: float) -> str:
         x, width = left + place.offset * scale, place.size * scale
