@@ -10,9 +10,11 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from op_samples import SAMPLES
+from oracles import leaf
 
 import tinygrad_edu as tg
 from tinygrad_edu.check import GradcheckError, gradcheck
+from tinygrad_edu.check.compare import compare
 from tinygrad_edu.ops import OPS, Op
 
 BOTH = ("reverse", "forward")
@@ -414,3 +416,12 @@ def test_under_no_grad_the_check_is_the_same() -> None:
 def test_derivatives_of_a_function_that_takes_a_gradient_inside() -> None:
     assert gradcheck(tg.grad(lambda x: (tg.sin(x) * x).sum()), [np.linspace(0.1, 2.0, 4)], order=2)
     assert gradcheck(lambda x, y: tg.grad(lambda z: (tg.sin(z) * x * z).sum())(y), [[0.5, 1.0], [0.2, 2.0]], order=2)
+
+
+def test_finite_differences_of_the_lesson_near_a_kink() -> None:
+    """A step over the kink of relu would show a correct gradient as wrong."""
+    w = leaf([3.4e-5, -0.5, 1.0], "w")
+    L = (tg.relu(w) ** 2 * 0.5 + tg.relu(w) * 3).sum().named("L")
+    (row,) = compare(L)
+    assert row.numeric is not None
+    assert row.numeric < 1e-9

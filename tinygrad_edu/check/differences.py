@@ -25,11 +25,12 @@ class Slope(NamedTuple):
     doubt: Array
 
 
-def slope(f: Callable[[float], Array], step: float, rtol: float, magnitude: float) -> Slope:
+def slope(f: Callable[[float], Array], step: float, rtol: float, magnitude: float, ulp: float = ULP) -> Slope:
     """``f'(0) ≈ (4 D(h/2) − D(h)) / 3``, with ``D(h) = (f(h) − f(−h)) / 2h``.
 
     Where ``D(h)`` and ``D(h/2)`` do not agree to ``rtol``, h is made shorter, and for each number of f the estimate that
-    is least in doubt is taken. ``magnitude`` is how large the numbers are that f was computed from, if larger than f.
+    is least in doubt is taken. ``magnitude`` is how large the numbers are that f was computed from, if larger than f;
+    ``ulp`` the unit in the last place of the dtype in which f computes.
     """
     value, rounding, doubt = np.array(np.nan), np.array(0.0), np.array(np.inf)
     h = step
@@ -38,7 +39,7 @@ def slope(f: Callable[[float], Array], step: float, rtol: float, magnitude: floa
             ahead, behind = f(h), f(-h)
             wide = (ahead - behind) / (2 * h)
             narrow = (f(h / 2) - f(-h / 2)) / h
-            noise = 10 * ULP * np.maximum(np.maximum(np.abs(ahead), np.abs(behind)), magnitude) / h
+            noise = 10 * ulp * np.maximum(np.maximum(np.abs(ahead), np.abs(behind)), magnitude) / h
             unsure = np.nan_to_num(np.abs(wide - narrow) + noise, nan=np.inf)
             better = unsure < doubt
             value = np.where(better, (4 * narrow - wide) / 3, value)
