@@ -298,6 +298,8 @@ class CompiledStep:
         task.names = variables_of(self._f)
         if self._update is not None:
             state = self._state or State(targets, self._slots, RESERVED, task.names)
+            if len({id(t) for t in targets}) < len(targets):
+                raise ValueError("compile: wrt names a parameter twice, which cannot be updated twice.")
             if [id(t) for t in state.groups[0]] != [id(t) for t in targets]:
                 raise CompileError("compile: this signature uses other parameters than the first.\n  Try: wrt=[...]")
             record_updates(task, self._update, state)
