@@ -87,7 +87,7 @@ class State:
         terms = [f"count({name}.data)" for name in space if name.startswith("flat")]
         terms += [f"count(seen[{n}])" for n, t in enumerate(self.tensors) if t.shape]
         exec(f"def references(): return {' + '.join(terms)}", space)
-        references: Callable[[], int] = space["references"]
+        references: Callable[[], int] = space.pop("references")  # its namespace does not hold it: that would be a cycle
         return references
 
     def _part(self, flat: Any, chunk: Chunk, i: int) -> Any:
