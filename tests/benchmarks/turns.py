@@ -13,7 +13,9 @@ from statistics import median
 from typing import Any, NamedTuple
 
 ROOT = Path(__file__).resolve().parents[2]
-PAUSE = 0.05  # seconds; idle BLAS threads keep spinning for a while and would steal a core from who runs next
+# Seconds. Idle BLAS threads spin for a while (100 ms, OpenBLAS here) and would steal a core from who runs next: after a
+# slice that used several cores, the next one waits until its process is idle, or where that cannot be seen, for the longest.
+LOOK, LONGEST_PAUSE = 0.02, 0.25
 
 
 class Result(NamedTuple):
@@ -77,6 +79,24 @@ class Contender:
         self.process.stdin.flush()
         self.slices.append(self.hear())
 
+    def settle(self) -> None:
+        """Wait until its threads have stopped spinning."""
+        if not self.slices or self.slices[-1]["cores"] < 1.05:
+            return
+        waited, before = 0.0, -1
+        while waited < LONGEST_PAUSE and (ticks := self.ticks()) != before:
+            before = ticks if ticks >= 0 else before - 1  # unknown: never twice the same
+            time.sleep(LOOK)
+            waited += LOOK
+
+    def ticks(self) -> int:
+        """The processor time of its process, in the system's ticks; -1 where the system does not tell."""
+        try:
+            fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            return -1
+        return int(fields[11]) + int(fields[12])
+
     def stop(self) -> None:
         self.process.stdin.close()
         self.process.wait()
@@ -105,9 +125,9 @@ def race(
             agree(c, expected or checked[0].losses, tolerance)
         for _ in range(rounds):
             for c in here:
-                if setting.threads > 1:
-                    time.sleep(PAUSE)
                 c.run()
+                if setting.threads > 1:
+                    c.settle()
     finally:
         for c in everyone:
             c.stop()
