@@ -769,7 +769,8 @@ def test_reading_numbers_is_forbidden_only_while_it_records() -> None:
 
 def test_the_same_text_in_another_process() -> None:
     code = (
-        f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r}); import test_compile_contract as t; import tinygrad_edu as tg\n"
+        f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
+        "import test_compile_contract as t; import tinygrad_edu as tg\n"
         "f, p, (x, y) = t.network(); s = tg.compile(f, wrt=p); s(x, y); print(s.source, end='')"
     )
     loss, parameters, (x, y) = network()
