@@ -261,18 +261,24 @@ def _results(task: Task, low: Lowering, outputs: Sequence[Value]) -> list[Operan
 
 
 def _update_each(task: Task, low: Lowering, updated: Sequence[Value]) -> None:
-    """New numbers, parameter by parameter, when all of them are there."""
+    """New numbers, parameter by parameter."""
     assert task.state is not None
-    new = []
-    for v in updated:
+    places = [Array(buffer, (), buffer.shape) for buffer in task.state.buffers]
+    _store(low, list(zip(updated, places, strict=True)))
+
+
+def _store(low: Lowering, pairs: Sequence[tuple[Value, Array]]) -> None:
+    """Write values into kept memory, when all of them are there: one may be what another overwrites, and is copied first."""
+    held = []
+    for v, place in pairs:
         x = low.array(v)
-        if x.buffer.home == "kept":  # another parameter as it is: it may be overwritten first
+        if x.buffer.home == "kept":
             copy = low.buffer(x.shape, x.buffer.dtype)
             low.emit("{out}[...] = {0}", x, out=copy)
             x = copy
-        new.append(x)
-    for x, buffer in zip(new, task.state.buffers, strict=True):
-        low.emit("{out}[...] = {0}", x, out=Array(buffer, (), buffer.shape))
+        held.append((x, place))
+    for x, place in held:
+        low.emit("{out}[...] = {0}", x, out=place)
 
 
 def _update_flat(task: Task, low: Lowering, values: Values, flat: Sequence[tuple[list[Value], list[Value]]]) -> None:
@@ -298,16 +304,7 @@ def _update_flat(task: Task, low: Lowering, values: Values, flat: Sequence[tuple
     for v in needed:
         if v.op is not None and v.place not in low.where:
             low.lower(v)
-    held = []
-    for v, place in late:
-        x = low.array(v)
-        if x.buffer.home == "kept":
-            copy = low.buffer(x.shape, x.buffer.dtype)
-            low.emit("{out}[...] = {0}", x, out=copy)
-            x = copy
-        held.append((x, place))
-    for x, place in held:
-        low.emit("{out}[...] = {0}", x, out=place)
+    _store(low, late)
 
 
 def _last_reads(values: Iterable[Value]) -> dict[int, int]:

@@ -126,7 +126,7 @@ class Emitter:
                 self._instruction(unit)
 
     def _instruction(self, instruction: Instruction) -> None:
-        self.namespace.update({k: v for k, v in instruction.uses.items() if v is not None})
+        self.namespace.update(instruction.uses)
         names = [x.text if isinstance(x, Number) else self.array(x) for x in instruction.operands]
         out = instruction.number or (self.array(instruction.out) if instruction.out is not None else "")
         text = instruction.text.format(*names, out=out)
