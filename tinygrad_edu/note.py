@@ -68,7 +68,7 @@ def network(n: int = 4, features: int = 2, d1: int = 3, d2: int = 3, seed: int =
         return Tensor(rng.normal(size=shape), requires_grad=True, name=name, dims=dims)
 
     x = Tensor(rng.normal(size=(n, features)), name="x", dims="N F")
-    y = Tensor(rng.integers(0, 2, size=n).astype(float), name="y", dims="N")
+    y = Tensor(rng.permutation(np.arange(n) % 2).astype(float), name="y", dims="N")  # both labels, in any order
     W1, b1 = parameter("W1", "F d1", features, d1), parameter("b1", "d1", d1)  # noqa: N806  # the note's names
     W2, b2 = parameter("W2", "d1 d2", d1, d2), parameter("b2", "d2", d2)  # noqa: N806  # the note's names
     U, c = parameter("U", "d2", d2), parameter("c", "")  # noqa: N806  # the note's names
