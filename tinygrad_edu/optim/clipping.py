@@ -1,0 +1,102 @@
+"""Gradient clipping: gradients that are too large are made smaller, before the step."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+import numpy as np
+
+from ..explain import first_bad
+from ..tensor import Tensor
+
+
+def clip_grad_norm(params: Iterable[Tensor], max_norm: float) -> float:
+    """g ← g · min(1, max_norm / ‖g‖), g all gradients as one vector: its direction stays.
+
+    Parameters
+    ----------
+    params : iterable of Tensors
+        Those without a gradient are left out.
+    max_norm : float
+        The largest norm that is let through.
+
+    Returns
+    -------
+    float
+        The norm ‖g‖ before.
+
+    Raises
+    ------
+    FloatingPointError
+        If a gradient is NaN or infinite; then no gradient was changed. (PyTorch's ``error_if_nonfinite=True``.)
+    ValueError
+        If ``max_norm`` is negative or NaN.
+
+    Notes
+    -----
+    R. Pascanu, T. Mikolov and Y. Bengio, "On the difficulty of training recurrent neural networks", ICML 2013. Computed
+    in units of the largest entry, so that no square overflows.
+
+    Examples
+    --------
+    >>> w = tg.Tensor([3.0, 4.0], requires_grad=True)
+    >>> (0.5 * w * w).sum().backward()
+    >>> tg.optim.clip_grad_norm([w], 1.0)
+    5.0
+    >>> w.grad.round(6).tolist()
+    [0.6, 0.8]
+    """
+    if not max_norm >= 0:
+        raise ValueError(f"clip_grad_norm: max_norm is {max_norm}; it must be at least 0.")
+    having = _with_gradient(params)
+    largest = max((float(np.max(np.abs(p.grad), initial=0)) for p in having), default=0.0)
+    if not math.isfinite(largest) or any(first_bad(p.grad) for p in having):
+        p = next(p for p in having if first_bad(p.grad) is not None)
+        place = first_bad(p.grad)
+        at = f" at [{', '.join(map(str, place))}]" if place else ""
+        raise FloatingPointError(
+            f"clip_grad_norm: the gradient of {p._called()} is {np.asarray(p.grad)[place]}{at}: no scale makes it finite.\n"
+            "  Try: with tg.detect_anomaly(): ...   names the operation that made it; or a smaller learning rate"
+        )
+    scaled = [np.asarray(p.grad, dtype=float).ravel() / largest for p in having] if largest else []
+    norm = largest * math.sqrt(sum(float(g @ g) for g in scaled))
+    if norm > max_norm:
+        for p in having:
+            p.grad = np.asarray(p.grad * (max_norm / norm))
+    return norm
+
+
+def clip_grad_value(params: Iterable[Tensor], max_value: float) -> None:
+    """g ← min(max(g, −max_value), max_value), number by number.
+
+    Parameters
+    ----------
+    params : iterable of Tensors
+        Those without a gradient are left out.
+    max_value : float
+        The largest absolute value that is let through. NaN stays NaN.
+
+    Raises
+    ------
+    ValueError
+        If ``max_value`` is negative or NaN.
+
+    Examples
+    --------
+    >>> w = tg.Tensor([3.0, -0.25], requires_grad=True)
+    >>> (w * w).sum().backward()
+    >>> tg.optim.clip_grad_value([w], 1.0)
+    >>> w.grad.tolist()
+    [1.0, -0.5]
+    """
+    if not max_value >= 0:
+        raise ValueError(f"clip_grad_value: max_value is {max_value}; it must be at least 0.")
+    for p in _with_gradient(params):
+        p.grad = np.asarray(np.clip(p.grad, -max_value, max_value))
+
+
+def _with_gradient(params: Iterable[Tensor]) -> list[Tensor]:
+    """The parameters that have a gradient, each once: one that is there twice would be counted, and scaled, twice."""
+    found = [params] if isinstance(params, Tensor) else params
+    return list({id(p): p for p in found if p.grad is not None}.values())
