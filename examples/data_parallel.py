@@ -1,8 +1,9 @@
-"""Train the note's network on several processes: each holds a shard of the examples, and the gradients of the shards are summed.
+"""Train the note's network on several processes: the gradients of the shards are summed.
 
-The loss is a mean over all N examples, so that a shard of n examples counts n/N: 𝓛 = Σ n/N 𝓛_shard, and so do its gradients.
-Run it with ``python examples/data_parallel.py``, which starts its own processes with Dask, or with ``--address tcp://...`` on a
-cluster that is there already.
+Each process holds a shard of the examples. The loss is a mean over all N examples, so that a shard
+of n examples counts n/N: 𝓛 = Σ n/N 𝓛_shard, and so do its gradients. Run it with
+``python examples/data_parallel.py``, which starts its own processes with Dask, or with
+``--address tcp://...`` on a cluster that is there already.
 """
 
 import argparse
@@ -28,7 +29,7 @@ def loss_and_gradients(parameters, shard):
 
 
 def train(parameters, sizes, on_every_shard, steps, rate=0.5):
-    """Gradient descent; ``on_every_shard(parameters)`` gives the loss and the gradients of each shard."""
+    """Gradient descent; ``on_every_shard(parameters)`` gives each shard's loss and gradients."""
     weights = np.array(sizes) / sum(sizes)
     losses = []
     for _ in range(steps):
@@ -45,27 +46,45 @@ def train_on_cluster(client, parameters, shards, steps):
     held = client.scatter(shards)
 
     def on_every_shard(parameters):
-        return client.gather([client.submit(loss_and_gradients, parameters, shard, pure=False) for shard in held])
+        return client.gather(
+            [client.submit(loss_and_gradients, parameters, shard, pure=False) for shard in held]
+        )
 
     return train(parameters, [len(y) for _, y in shards], on_every_shard, steps)
 
 
 def local_cluster(workers):
-    """Processes of this machine, without a dashboard; the scheduler's own pages get any port that is free."""
+    """Processes of this machine, no dashboard; the scheduler's own pages get any free port."""
     from distributed import LocalCluster
 
     own = {"dashboard_address": "127.0.0.1:0"}
     return LocalCluster(
-        workers, processes=True, threads_per_worker=1, host="127.0.0.1", dashboard_address=None, scheduler_kwargs=own
+        workers,
+        processes=True,
+        threads_per_worker=1,
+        host="127.0.0.1",
+        dashboard_address=None,
+        scheduler_kwargs=own,
     )
 
 
 def main():
     arguments = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    arguments.add_argument("--address", help="of the scheduler of a cluster, such as tcp://10.0.0.1:8786")
-    arguments.add_argument("--workers", type=int, default=2, help="how many processes to start without an address (default: 2)")
-    arguments.add_argument("--examples", type=int, default=1001, help="how many examples to learn from (default: 1001)")
-    arguments.add_argument("--steps", type=int, default=20, help="how many steps of gradient descent (default: 20)")
+    arguments.add_argument(
+        "--address", help="of the scheduler of a cluster, such as tcp://10.0.0.1:8786"
+    )
+    arguments.add_argument(
+        "--workers",
+        type=int,
+        default=2,
+        help="to start without an address (default: 2)",
+    )
+    arguments.add_argument(
+        "--examples", type=int, default=1001, help="to learn from (default: 1001)"
+    )
+    arguments.add_argument(
+        "--steps", type=int, default=20, help="of gradient descent (default: 20)"
+    )
     options = arguments.parse_args()
     if min(options.workers, options.examples, options.steps) < 1:
         arguments.error("workers, examples and steps are at least 1")
@@ -75,10 +94,14 @@ def main():
     values = {name: t.numpy() for name, t in note.network(options.examples).items()}
     x, y = values["x"], values["y"]
     parameters = {name: values[name] for name in ("W1", "b1", "W2", "b2", "U", "c")}
-    alone, trained = train(parameters, [len(y)], lambda p: [loss_and_gradients(p, (x, y))], options.steps)
+    alone, trained = train(
+        parameters, [len(y)], lambda p: [loss_and_gradients(p, (x, y))], options.steps
+    )
 
     with (
-        nullcontext(options.address) if options.address else local_cluster(options.workers) as cluster,
+        nullcontext(options.address)
+        if options.address
+        else local_cluster(options.workers) as cluster,
         Client(cluster) as client,
     ):
         client.wait_for_workers(1, timeout=30)

@@ -1,4 +1,4 @@
-"""The lecture note's network, written as a user would: compute, differentiate, list the equations, draw.
+"""The lecture note's network, as a user would write it: compute, differentiate, draw.
 
 Run it with ``python examples/note_network.py``, or give it to the command:
 ``python -m tinygrad_edu lesson examples/note_network.py``.

@@ -1,4 +1,4 @@
-"""Train a small network on two half moons with a loop that hides nothing, scalar by scalar if you like.
+"""Train a small network on two half moons with a loop that hides nothing.
 
 Run it with ``python examples/train_moons.py``.
 """
@@ -11,7 +11,11 @@ rng = np.random.default_rng(0)
 n = 100
 angle = rng.uniform(0, np.pi, n)
 upper = np.arange(n) % 2 == 0
-points = np.where(upper[:, None], np.c_[np.cos(angle), np.sin(angle)], np.c_[1 - np.cos(angle), 0.5 - np.sin(angle)])
+points = np.where(
+    upper[:, None],
+    np.c_[np.cos(angle), np.sin(angle)],
+    np.c_[1 - np.cos(angle), 0.5 - np.sin(angle)],
+)
 x = tg.Tensor(points + rng.normal(0, 0.1, (n, 2)), name="x", dims="N F")
 y = tg.Tensor(upper.astype(float), name="y", dims="N")
 

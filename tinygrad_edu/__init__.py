@@ -18,7 +18,10 @@ from .ops import Elementwise as elementwise  # noqa: N813  # called like a funct
 from .tensor import Tensor
 
 if TYPE_CHECKING:
+    from . import data, nn, optim, training
+    from .check.by_hand import check_by_hand
     from .check.gradcheck import gradcheck
+    from .check.sheets import exercise
     from .codegen import source
     from .compiler import compile
     from .derivation import Derivation, derive
@@ -26,6 +29,8 @@ if TYPE_CHECKING:
     from .drawing.paths import draw_paths
     from .exporting import export_onnx
     from .graphs import backward_graph, count_paths, graph, name, pretty, scalar_gradients
+    from .saving import load, save
+    from .training.fit import fit
 
 __version__ = "0.1.0"
 
@@ -38,15 +43,19 @@ __all__ = [
     "ShapeError",
     "Tensor",
     "backward_graph",
+    "check_by_hand",
     "compile",
     "count_paths",
+    "data",
     "derive",
     "detect_anomaly",
     "draw",
     "draw_paths",
     "elementwise",
     "enable_grad",
+    "exercise",
     "export_onnx",
+    "fit",
     "grad",
     "gradcheck",
     "gradients",
@@ -54,13 +63,19 @@ __all__ = [
     "hessian",
     "jacobian",
     "jvp",
+    "load",
     "name",
+    "nn",
     "no_grad",
     "ops",
+    "optim",
+    "plots",
     "pretty",
+    "save",
     "scalar_gradients",
     "scope",
     "source",
+    "training",
     "value_and_grad",
     "vjp",
 ]
@@ -69,26 +84,36 @@ __all__ = [
 _READERS = {
     "backward_graph": "graphs",
     "Derivation": "derivation",
+    "check_by_hand": "check",
     "compile": "compiler",
     "count_paths": "graphs",
     "derive": "derivation",
     "draw": "drawing",
     "draw_paths": "drawing",
+    "exercise": "check",
     "export_onnx": "exporting",
+    "fit": "training",
     "gradcheck": "check",
     "graph": "graphs",
+    "load": "saving",
     "name": "graphs",
     "pretty": "graphs",
+    "save": "saving",
     "scalar_gradients": "graphs",
     "source": "codegen",
 }
+
+# Rooms with names of their own, such as tg.nn.Linear: imported when they are first used, too.
+_ROOMS = ("data", "nn", "optim", "plots", "training")
 
 
 def __getattr__(name: str) -> Any:
     if name in _READERS:
         return getattr(import_module(f"{__name__}.{_READERS[name]}"), name)
+    if name in _ROOMS:
+        return import_module(f"{__name__}.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_READERS])
+    return sorted([*globals(), *_READERS, *_ROOMS])

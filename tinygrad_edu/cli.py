@@ -1,6 +1,7 @@
 """The command: ``python -m tinygrad_edu lesson`` computes, checks and draws the note's network, or a script's.
 
-``python -m tinygrad_edu doctor`` says what the machine offers and what would help.
+``python -m tinygrad_edu demo list`` and ``demo run NAME`` show the demos; ``python -m tinygrad_edu doctor`` says what the
+machine offers and what would help.
 """
 
 from __future__ import annotations
@@ -12,11 +13,11 @@ import sys
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
 
 import numpy as np
 
-from . import __version__, note
+from . import __version__, demos, note
+from .arguments import FAILED, Parser, folder, positive, seed
 from .check.compare import MOST_ROWS, as_table, compare, number
 from .functions import binary_cross_entropy
 from .graphs import backward_graph, name, pretty, swept
@@ -24,19 +25,9 @@ from .sweep import topological_order
 from .tensor import Tensor
 from .visible import visible
 
-FAILED = 2
-
 
 class CommandError(Exception):
     """What the command cannot do, in one line."""
-
-
-class Parser(argparse.ArgumentParser):
-    """An argument parser whose errors are one line."""
-
-    def error(self, message: str) -> NoReturn:
-        """Say what is wrong and where to read on; exit with 2."""
-        self.exit(FAILED, f"{self.prog}: {message} (see {self.prog} --help)\n")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -49,9 +40,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser().print_help()
         return 0
     try:
-        {"lesson": lesson, "doctor": doctor}[options.command](options)
+        {"lesson": lesson, "demo": demo, "doctor": doctor}[options.command](options)
         sys.stdout.flush()
-    except CommandError as error:
+    except (CommandError, demos.DemoError) as error:
         return _stop(options.command, str(error))
     except BrokenPipeError:  # the reader, such as head, has what it wanted
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -83,10 +74,22 @@ def parser() -> Parser:
     )
     p.add_argument("script", nargs="?", help="a Python script that leaves a scalar Tensor; without it, the note's network")
     p.add_argument("--tensor", metavar="NAME", help="the script's variable that holds the Tensor (default: L)")
-    p.add_argument("--out", type=_folder, metavar="DIR", default="lesson", help="where the files go (default: lesson)")
-    p.add_argument("--n", type=_positive, metavar="N", help="examples in the note's network (default: 4)")
+    p.add_argument("--out", type=folder, metavar="DIR", default="lesson", help="where the files go (default: lesson)")
+    p.add_argument("--n", type=positive, metavar="N", help="examples in the note's network (default: 4)")
     p.add_argument("--widths", type=_widths, metavar="F,D1,D2", help="widths of the note's network (default: 2,3,3)")
-    p.add_argument("--seed", type=_seed, metavar="S", help="for the random numbers (default: 0)")
+    p.add_argument("--seed", type=seed, metavar="S", help="for the random numbers (default: 0)")
+    p = commands.add_parser(
+        "demo",
+        help="small programs that show one thing each",
+        description="Run a demo: it prints what it finds, writes its pictures into a folder and says what was seen.",
+    )
+    tasks = p.add_subparsers(dest="task", metavar="TASK", parser_class=Parser, required=True)
+    tasks.add_parser("list", help="which demos there are")
+    p = tasks.add_parser("show", help="the script of a demo")
+    p.add_argument("name", metavar="NAME", help="one of those that list shows")
+    p = tasks.add_parser("run", help="run a demo, or all of them")
+    p.add_argument("name", metavar="NAME", help="one of those that list shows, or all")
+    demos.add_options(p)
     p = commands.add_parser(
         "doctor",
         help="what this machine offers and what would help",
@@ -97,29 +100,38 @@ def parser() -> Parser:
     return top
 
 
-def _folder(text: str) -> str:
-    if not text.strip():
-        raise argparse.ArgumentTypeError("the name of the folder is empty")
-    return text
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 on")
-    return int(text)
-
-
-def _seed(text: str) -> int:
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 on")
-    return int(text)
-
-
 def _widths(text: str) -> tuple[int, int, int]:
     parts = text.split(",")
     if len(parts) != 3 or not all(part.strip().isdecimal() and int(part) > 0 for part in parts):
         raise argparse.ArgumentTypeError(f"{text!r} is not three whole numbers from 1 on, such as 2,3,3")
     return int(parts[0]), int(parts[1]), int(parts[2])
+
+
+def demo(options: argparse.Namespace) -> None:
+    """List the demos, show the script of one, or run one or all."""
+    if options.task == "list":
+        known = demos.names()
+        width = max(map(len, known), default=0)
+        print("\n".join(f"{name:<{width}}  {demos.description(name)}" for name in known))
+    elif options.task == "show":
+        print(demos.source(options.name), end="")
+    elif options.name == "all":
+        failed = []
+        for name in demos.names():
+            print(f"\n== {name}: {demos.description(name)}\n", flush=True)
+            try:
+                _run_demo(name, Path(options.out or "demos") / name, options)
+            except demos.DemoError as error:
+                print(error)
+                failed.append(name)
+        if failed:
+            raise CommandError(f"not run: {', '.join(failed)}")
+    else:
+        _run_demo(options.name, options.out, options)
+
+
+def _run_demo(name: str, out: Path | str | None, options: argparse.Namespace) -> None:
+    print(demos.report(demos.run(name, out, quick=options.quick, seed=options.seed)))
 
 
 def doctor(options: argparse.Namespace) -> None:
