@@ -369,6 +369,21 @@ def test_backward_py_of_a_script_and_of_many_numbers(script: Path, tmp_path: Pat
     assert max(run_alone(path, tmp_path).values()) < 1e-13
 
 
+def test_many_numbers_of_tensors_with_any_name(script: Path, tmp_path: Path) -> None:
+    lines = [
+        "import numpy as np",
+        "import tinygrad_edu as tg",
+        "file = tg.Tensor(np.linspace(0, 1, 500), requires_grad=True)",
+        "allow_pickle = tg.Tensor(np.linspace(1, 2, 500), requires_grad=True)",
+        "L = (file * tg.tanh(allow_pickle)).mean()",
+    ]
+    script.write_text("\n".join(lines), encoding="utf-8")
+    assert "backward.npz" in run("lesson", "my_model.py", cwd=tmp_path).stdout
+    found = run_alone(tmp_path / "lesson" / "backward.py", tmp_path)
+    assert list(found) == ["L", "dL_dfile", "dL_dallow_pickle"]
+    assert max(found.values()) < 1e-14
+
+
 def test_an_op_of_ones_own_has_no_backward_py_and_one_line_says_so(script: Path, tmp_path: Path) -> None:
     script.write_text(
         "import tinygrad_edu as tg\n"

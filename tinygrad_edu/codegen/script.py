@@ -61,11 +61,11 @@ def backward_script(root: Tensor) -> tuple[str, bytes | None]:
         return f"{HEAD}{start}\n{body}{MAIN.format(numbers=numbers)}", None
     numbers = (
         f'    with np.load(Path(__file__).with_name("{DATA}"), allow_pickle=False) as data:\n'
-        f"        given = {{name: data[name] for name in {tuple(given)!r}}}\n"
-        f"        recorded = {{name: data[name] for name in {tuple(recorded)!r}}}"
+        f'        given = {{name: data[name + ".values"] for name in {tuple(given)!r}}}\n'
+        f'        recorded = {{name: data[name + ".values"] for name in {tuple(recorded)!r}}}'
     )
     file = io.BytesIO()
-    arguments: dict[str, Any] = {**given, **recorded}
+    arguments: dict[str, Any] = {f"{name}.values": x for name, x in {**given, **recorded}.items()}  # a tensor may be named "file"
     np.savez(file, **arguments)
     return f"{HEAD}from pathlib import Path\n\n{start}\n{body}{MAIN.format(numbers=numbers)}", file.getvalue()
 
