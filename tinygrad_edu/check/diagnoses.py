@@ -1,0 +1,151 @@
+"""What can be wrong with a gradient that was found by hand: a code for each mistake, and its sentence in English and Spanish."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+LANGUAGES = ("en", "es")
+
+# By how much a diagnosis says. Where several explain the same numbers, the first of them is named.
+_SENTENCES: Mapping[str, tuple[str, str]] = {
+    "shape": (
+        "the numbers are right, but the shape is {found}: it must be {needed}",
+        "los números están bien, pero la forma es {found}: debe ser {needed}",
+    ),
+    "sign": ("the sign is wrong", "el signo está al revés"),
+    "transpose": ("it is the transpose", "está traspuesto"),
+    "one_use": (
+        "only one of {uses} uses of {of} was counted: the one in {result}",
+        "se contó solo uno de los {uses} usos de {of}: el de {result}",
+    ),
+    "lost_use": (
+        "one of {uses} uses of {of} was not counted: the one in {result}",
+        "no se contó uno de los {uses} usos de {of}: el de {result}",
+    ),
+    "use_sign": (
+        "one of {uses} uses of {of} was counted with the wrong sign: the one in {result}",
+        "uno de los {uses} usos de {of} se contó con el signo al revés: el de {result}",
+    ),
+    "missing_factor": ("the factor 1/{n} is missing", "falta el factor 1/{n}"),
+    "missing_exponent": (
+        "the factor {n} is missing, which the derivative of a power has",
+        "falta el factor {n}, que tiene la derivada de una potencia",
+    ),
+    "not_summed": (
+        "it was not summed over the axis that {of} does not have",
+        "no se sumó sobre el eje que {of} no tiene",
+    ),
+    "wrong_axis": ("it was summed over the wrong axis", "se sumó sobre el eje equivocado"),
+    "mean": ("it is the mean, where the sum belongs", "es el promedio, donde va la suma"),
+    "no_derivative": (
+        "the local derivative of {op} is missing",
+        "falta la derivada local de {op}",
+    ),
+    "no_factor": ("the factor {found} is missing", "falta el factor {found}"),
+    "diagonal": (
+        "of the Jacobian of {op} only the diagonal was counted",
+        "del jacobiano de {op} se contó solo la diagonal",
+    ),
+    "derivative_at": (
+        "the derivative of {op} is computed from {found}, where {right} belongs",
+        "la derivada de {op} está calculada con {found}, donde va {right}",
+    ),
+    "incomplete": (
+        "the derivative of {op} is incomplete: {missing} is missing",
+        "la derivada de {op} está incompleta: falta {missing}",
+    ),
+    "inner_sign": (
+        "in the derivative of {op} a sign is wrong: {right} belongs there",
+        "en la derivada de {op} hay un signo al revés: ahí va {right}",
+    ),
+    "derivative_of": (
+        "it has the derivative of {found}, where that of {op} belongs",
+        "tiene la derivada de {found}, donde va la de {op}",
+    ),
+    "derivative_twice": (
+        "the local derivative of {op} is applied twice",
+        "la derivada local de {op} está aplicada dos veces",
+    ),
+    "own_factor": (
+        "it is multiplied by {found} itself, where the other factor belongs: {right}",
+        "está multiplicado por {found} mismo, donde va el otro factor: {right}",
+    ),
+    "no_upstream": (
+        "only what is local was computed: the factor {of} is missing",
+        "se calculó solo lo local: falta el factor {of}",
+    ),
+    "other_upstream": (
+        "{found} is used where {right} belongs",
+        "se usa {found} donde va {right}",
+    ),
+    "product": (
+        "the matrix product is {found}, where {right} belongs",
+        "el producto de matrices es {found}, donde va {right}",
+    ),
+    "broadcast": (
+        "an array of shape ({n}, 1) met one of shape ({n},): each was combined with each, as a table ({n}, {n})",
+        "un arreglo de forma ({n}, 1) se cruzó con uno de forma ({n},): cada uno con cada uno, una tabla ({n}, {n})",
+    ),
+    "extra_factor": ("a factor 1/{n} is too many", "sobra un factor 1/{n}"),
+    "summed": ("it was summed over axis {axis}, which must stay", "se sumó sobre el eje {axis}, que debe quedar"),
+    "averaged": ("it was averaged over axis {axis}, which must stay", "se promedió sobre el eje {axis}, que debe quedar"),
+    "too_large": ("it is {times} times too large", "es {times} veces demasiado grande"),
+    "too_small": ("it is {times} times too small", "es {times} veces demasiado pequeño"),
+    "other_gradient": ("this is {found}", "esto es {found}"),
+    "value": ("this is the value of {found}, not a gradient", "esto es el valor de {found}, no un gradiente"),
+    "zero": ("it is zero everywhere", "es cero en todas partes"),
+    "offset": ("every entry is off by the same amount, {amount}", "cada entrada difiere en la misma cantidad, {amount}"),
+    "order": ("the numbers are right, but not in their places", "los números están bien, pero no en sus lugares"),
+    "near": (
+        "it is right to about {digits} digits: it looks rounded, or found by finite differences",
+        "está bien hasta unos {digits} dígitos: parece redondeado, o hallado por diferencias finitas",
+    ),
+    "not_finite": ("{count} of {size} entries are not finite", "{count} de {size} entradas no son finitas"),
+    "follows": ("it is computed from your {found}, which is wrong", "está calculado con tu {found}, que está mal"),
+    "error": ("the formula stops with {error}", "la fórmula se detiene con {error}"),
+    "wrong_shape": ("its shape is {found}: it must be {needed}", "su forma es {found}: debe ser {needed}"),
+    "unexplained": (
+        "no single mistake explains it; {count} of {size} entries differ, the first at {place}",
+        "ningún error solo lo explica; {count} de {size} entradas difieren, la primera en {place}",
+    ),
+}
+
+CODES = tuple(_SENTENCES)
+RANK = {code: i for i, code in enumerate(CODES)}
+# They describe the numbers rather than what was done: none of them is named beside one that does.
+DESCRIPTIVE = frozenset(CODES[CODES.index("extra_factor") :])
+PLAIN = frozenset(("shape", "sign", "transpose"))  # they need no second explanation
+_WHERE = ("in {at}: ", "en {at}: ")
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """One mistake: its code, and what its sentence names.
+
+    Attributes
+    ----------
+    code : str
+        One of ``CODES``, such as "transpose".
+    details : dict of str
+        What the sentence names. ``at`` is the gradient in which the mistake was made, where that is another one.
+
+    Examples
+    --------
+    >>> Diagnosis("missing_factor", {"n": "4"})
+    <missing_factor: the factor 1/4 is missing>
+    >>> Diagnosis("missing_factor", {"n": "4", "at": "∂𝓛/∂u"}).sentence("es")
+    'en ∂𝓛/∂u: falta el factor 1/4'
+    """
+
+    code: str
+    details: Mapping[str, str] = field(default_factory=dict)
+
+    def sentence(self, lang: str = "en") -> str:
+        """What is wrong, in this language."""
+        which = LANGUAGES.index(lang)
+        where = _WHERE[which].format_map(self.details) if "at" in self.details else ""
+        return where + _SENTENCES[self.code][which].format_map(self.details)
+
+    def __repr__(self) -> str:
+        return f"<{self.code}: {self.sentence()}>"
