@@ -37,7 +37,7 @@ def one_line_and_2(result: subprocess.CompletedProcess[str], *words: str) -> Non
         assert word in result.stderr
 
 
-PAGES = ["backward.py", "derivation.html", "derivation.md", "derivation.tex"]
+PAGES = ["backward.py", "derivation.html", "derivation.md", "derivation.tex", "lesson.html"]
 
 SCRIPT = """
 import numpy as np

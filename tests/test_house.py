@@ -44,6 +44,7 @@ FLOORS = [
     "check",
     "drawing",
     "plots",
+    "lessons",
     "note",
     "doctor",
     "arguments",

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from .drawing.paths import draw_paths
     from .exporting import export_onnx
     from .graphs import backward_graph, count_paths, graph, name, pretty, scalar_gradients
+    from .lessons.lesson import lesson
     from .saving import load, save
     from .training.fit import fit
 
@@ -63,6 +64,7 @@ __all__ = [
     "hessian",
     "jacobian",
     "jvp",
+    "lesson",
     "load",
     "name",
     "nn",
@@ -95,6 +97,7 @@ _READERS = {
     "fit": "training",
     "gradcheck": "check",
     "graph": "graphs",
+    "lesson": "lessons",
     "load": "saving",
     "name": "graphs",
     "pretty": "graphs",

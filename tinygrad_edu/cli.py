@@ -11,6 +11,7 @@ import os
 import runpy
 import sys
 import traceback
+import webbrowser
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -70,7 +71,7 @@ def parser() -> Parser:
         "lesson",
         help="compute, check, draw and derive a network",
         description="Compare every gradient of the note's network, or of a script's, with other ways to find it, draw the "
-        "network forward and backward, and write the derivation of every gradient.",
+        "network forward and backward, and write the derivation of every gradient and a page that walks through all of it.",
     )
     p.add_argument("script", nargs="?", help="a Python script that leaves a scalar Tensor; without it, the note's network")
     p.add_argument("--tensor", metavar="NAME", help="the script's variable that holds the Tensor (default: L)")
@@ -78,6 +79,8 @@ def parser() -> Parser:
     p.add_argument("--n", type=positive, metavar="N", help="examples in the note's network (default: 4)")
     p.add_argument("--widths", type=_widths, metavar="F,D1,D2", help="widths of the note's network (default: 2,3,3)")
     p.add_argument("--seed", type=seed, metavar="S", help="for the random numbers (default: 0)")
+    p.add_argument("--lang", choices=("en", "es"), default="en", help="the language in which lesson.html opens (default: en)")
+    p.add_argument("--open", action="store_true", help="open lesson.html in the browser")
     p = commands.add_parser(
         "demo",
         help="small programs that show one thing each",
@@ -164,10 +167,15 @@ def lesson(options: argparse.Namespace) -> None:
     pictures, left_out = lesson_pictures(root)
     pages, not_derived = derivation_pages(root)
     script, no_script = backward_page(root)
-    written, remark = write_all(pictures, folder, {**pages, **script})
+    page, no_page = lesson_page(root, options.lang)
+    written, remark = write_all(pictures, folder, {**pages, **script, **page})
     print(text)
     print("\nwritten: " + ", ".join(_shown(path) for path in written))
-    for line in (left_out, not_derived, no_script, remark):
+    if page:
+        print(f"the lesson: {_shown(folder / 'lesson.html')}")
+        if options.open and not webbrowser.open((folder / "lesson.html").as_uri()):
+            print("there is no browser to open it")
+    for line in (left_out, not_derived, no_script, no_page, remark):
         if line:
             print(line)
 
@@ -197,6 +205,16 @@ def backward_page(root: Tensor) -> tuple[dict[str, str | bytes], str]:
     except Exception as error:  # an op of the script's own may do anything
         return {}, f"no backward.py: {_one_line(error)}"
     return {"backward.py": text} | ({} if numbers is None else {"backward.npz": numbers}), ""
+
+
+def lesson_page(root: Tensor, lang: str) -> tuple[dict[str, str], str]:
+    """The page that walks through forward and backward as lesson.html, or a line that says why there is none."""
+    from .lessons import lesson as walked
+
+    try:
+        return {"lesson.html": walked(root, lang=lang).html}, ""
+    except Exception as error:  # an op of the script's own may do anything
+        return {}, f"no lesson.html: {_one_line(error)}"
 
 
 def note_lesson(options: argparse.Namespace) -> tuple[Tensor, str]:

@@ -124,7 +124,7 @@ def source(
         raise GradientError(f"source: {root._called()} was computed from nothing that requires a gradient.")
     if level == "scalar":
         return scalar_source(root, wanted, function, comments)
-    return _Function(root, wanted, level, "xp" if xp else "np").written(function, comments).text
+    return Function(root, wanted, level, "xp" if xp else "np").written(function, comments).text
 
 
 @dataclass(frozen=True)
@@ -157,12 +157,12 @@ def written(root: Tensor) -> Written:
     >>> {name: float(value) for name, value in found.given.items()}, {k: float(v) for k, v in found.results.items()}
     ({'w': 2.0}, {'L': 4.0, 'dL_dw': 4.0})
     """
-    return _Function(root, None, "named", "np").written("forward_backward", True)
+    return Function(root, None, "named", "np").written("forward_backward", True)
 
 
 @dataclass
-class _Function:
-    """One function while it is written."""
+class Function:
+    """One function while it is written; ``identifiers`` and ``gradients`` are what it calls each value and gradient."""
 
     root: Tensor
     wanted: Sequence[Tensor] | None

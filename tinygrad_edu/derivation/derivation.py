@@ -125,7 +125,7 @@ class Derivation:
                     lines += ["", f"  {_heading(use)}"]
                 formula = text(step.math) if step.math is not None else ""
                 lines += _folded(f"  {step.words + ':':<17} ", formula) if formula else [f"  {step.words}."]
-                lines[-1] += f"    [{checked}]" if (checked := _checked(step)) else ""
+                lines[-1] += f"    [{checked}]" if (checked := verdict(step)) else ""
             lines.append("")
         return "\n".join([*lines, *self._summary_lines()])
 
@@ -160,7 +160,7 @@ class Derivation:
                 if step.use != use:
                     use = step.use
                     lines.append(rf"\subsection*{{{_latex_words(_heading(use))}}}")
-                check = f" (difference {checked})" if (checked := _checked(step)) else ""
+                check = f" (difference {checked})" if (checked := verdict(step)) else ""
                 shapes = f" {text(step.math)}" if step.kind == "shape" and step.math is not None else ""
                 lines.append(_latex_words(f"{step.words}{check}{':' if step.math is not None else '.'}{shapes}"))
                 lines[-1] += r"\par" if step.math is None or shapes else ""
@@ -181,7 +181,7 @@ class Derivation:
                 if step.use != use:
                     use = step.use
                     lines += [f"### {_markdown_words(_heading(use))}", ""]
-                check = f" (difference {checked})" if (checked := _checked(step)) else ""
+                check = f" (difference {checked})" if (checked := verdict(step)) else ""
                 shapes = f" {text(step.math)}" if step.kind == "shape" and step.math is not None else ""
                 lines += [_markdown_words(f"{step.words}{check}{':' if step.math is not None else '.'}{shapes}"), ""]
                 if step.math is not None and not shapes:
@@ -203,7 +203,7 @@ class Derivation:
                 if step.use != use:
                     use = step.use
                     rows.append(f'<tr><th colspan="3">{_html(_heading(use))}</th></tr>')
-                check = _html(_checked(step))
+                check = _html(verdict(step))
                 math = "" if step.math is None else _html(text(step.math)) if step.kind == "shape" else mathml(step.math)
                 words = f"<td>{_html(step.words)}</td><td>{math}</td>" if math else f'<td colspan="2">{_html(step.words)}.</td>'
                 rows.append(f'<tr class="{step.kind}">{words}<td>{check}</td></tr>')
@@ -280,8 +280,8 @@ def _difference_text(difference: float) -> str:
     return "0" if difference == 0 else f"{difference:.1e}".replace("e-0", "e-").replace("-", "−")
 
 
-def _checked(step: Step) -> str:
-    """What stands in brackets after a line."""
+def verdict(step: Step) -> str:
+    """How far a line is from the engine, as text: what stands in brackets after it."""
     if step.difference is not None:
         return _difference_text(step.difference)
     return "too large to check" if step.kind in ("forward", "local", "contraction", "matrix", "simplified") else ""

@@ -30,6 +30,7 @@ from .terms import (
     Sum,
     Symbol,
     Term,
+    as_fraction,
     indices_of,
     magnitude,
 )
@@ -178,9 +179,8 @@ def _scaled(found: Matrix, scale: Number, counts: tuple[tuple[Count, int], ...])
     parts, powers = ([*found.parts], [*found.detail]) if found.kind == "product" else ([found], [1])
     if found.kind == "number" and found.detail == 1 and any(n > 0 for _, n in counts):
         parts, powers = [], []
-    exact = Fraction(scale) if isinstance(scale, Fraction) else scale
-    top = exact.numerator if isinstance(exact, Fraction) and exact.denominator < 1000 else exact
-    bottom = exact.denominator if isinstance(exact, Fraction) and exact.denominator < 1000 else 1
+    exact = as_fraction(scale)
+    top, bottom = (scale, 1) if exact is None else (exact.numerator, exact.denominator)
     if top != 1:
         parts, powers = [Matrix("number", (), (), top), *parts], [1, *powers]
     if bottom != 1:  # before other divisors

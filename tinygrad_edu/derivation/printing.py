@@ -16,7 +16,7 @@ from .notation import Call as Applied
 from .notation import Delta as Kronecker
 from .notation import Fence, Frac, Letters, Name, Node, Partial, Row, Sign, Space, Sub, Sup, Total, Word
 from .notation import Number as Numeral
-from .terms import Count, Delta, Entry, Factor, Group, Index, Lookup, Number, Sum, Symbol, Term, Where, magnitude
+from .terms import Count, Delta, Entry, Factor, Group, Index, Lookup, Number, Sum, Symbol, Term, Where, as_fraction, magnitude
 
 Names = dict[Index, str]
 
@@ -58,7 +58,7 @@ def sum_tree(total: Sum, names: Names) -> Node:
 
 def _scaled(above: Sequence[Node], below: Sequence[Node], scale: Number, counts: Sequence[tuple[Count, int]]) -> Node:
     """A fraction with a number before it, and what it is divided by."""
-    exact = scale if isinstance(scale, Fraction) and scale.denominator < 1000 else None
+    exact = as_fraction(scale)
     top: Number | int = abs(exact.numerator) if exact is not None else magnitude(scale)
     over: list[Node] = [number_tree(top)] if top != 1 else []
     under: list[Node] = [Numeral(str(exact.denominator))] if exact is not None and exact.denominator != 1 else []
@@ -164,8 +164,11 @@ def _dim(letter: str) -> Node:
 
 
 def number_tree(value: Any) -> Node:
-    """A number as it is read."""
-    return Numeral(literal(float(value)).text)
+    """A number as it is read: one with too many digits as a fraction, if it is one."""
+    shown, exact = literal(float(value)).text, as_fraction(value)
+    if exact is None or not shown.startswith("≈"):
+        return Numeral(shown)
+    return Frac(Numeral(str(exact.numerator)), Numeral(str(exact.denominator)))
 
 
 def spaced(parts: Sequence[Node]) -> Node:

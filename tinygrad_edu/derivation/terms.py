@@ -15,6 +15,7 @@ from typing import Any
 from ..ops import Op
 
 Number = Fraction | float
+SHORT_DECIMAL = 8  # characters: 0.000625
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -309,7 +310,21 @@ class Sum:
 def number(value: Any) -> Sum:
     """A number as a sum, exact where it is a simple fraction."""
     exact = Fraction(value).limit_denominator(1000) if abs(value) < 1e15 else Fraction(0)
+    if float(exact) != value and 1e-7 < abs(value) < 1:  # the weight in a mean
+        exact = Fraction(1, round(1 / value))
     return Sum((Term(exact if float(exact) == value else float(value)),)) if value else Sum()
+
+
+def as_fraction(x: Number) -> Fraction | None:
+    """The number, if it reads better as a fraction: 2/3 and 1/1920, but not 0.001 and not 377/1024.
+
+    >>> as_fraction(Fraction(1, 1920)), as_fraction(Fraction(1, 1000)), as_fraction(Fraction(377, 1024)), as_fraction(0.5)
+    (Fraction(1, 1920), None, None, None)
+    """
+    if not isinstance(x, Fraction):
+        return None
+    part = x.numerator in (1, -1) and x.denominator < 10**7 and len(repr(float(abs(x)))) > SHORT_DECIMAL
+    return x if x.denominator < 1000 or part else None
 
 
 def magnitude(x: Number) -> Number:

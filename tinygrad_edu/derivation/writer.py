@@ -108,11 +108,13 @@ class Deriver:
         The names of the tensors that a simplification needs to sum to 1.
     """
 
-    def __init__(self, root: Tensor, wanted: Sequence[Tensor] | None, every_operation: bool = False) -> None:
+    def __init__(
+        self, root: Tensor, wanted: Sequence[Tensor] | None, every_operation: bool = False, longest: int = LONGEST
+    ) -> None:
         self.order = topological_order([root])
         self.root = root
         missing = [t for t in wanted or () if all(t is not known for known in self.order)]
-        apart = _to_be_named(self.order) | {id(t) for t in wanted or ()}
+        apart = _to_be_named(self.order, longest) | {id(t) for t in wanted or ()}
         if every_operation:
             apart = {id(t) for t in self.order if t.inputs}
         self.reading: Reading = read([root], "named", apart=apart, loss=root)
@@ -384,7 +386,7 @@ class Deriver:
         return None if value is None else _difference(value, np.reshape(expected, np.shape(value)))
 
 
-def _to_be_named(order: Sequence[Tensor]) -> set[int]:
+def _to_be_named(order: Sequence[Tensor], longest: int) -> set[int]:
     """The results that get a name of their own: where an equation would be too long, and around ops of a special form."""
     found: set[int] = set()
     size: dict[int, int] = {}
@@ -398,7 +400,7 @@ def _to_be_named(order: Sequence[Tensor]) -> set[int]:
             found |= {id(x) for x in t.inputs if x.inputs and x.dtype.kind == "f"}
             found.add(id(t))
         size[id(t)] = 1 + sum(size.get(id(x), 0) for x in t.inputs if id(x) not in found and x.name is None)
-        if size[id(t)] > LONGEST:
+        if size[id(t)] > longest:
             found.add(id(t))
     return found
 

@@ -129,7 +129,7 @@ def draw(
         check_root(root, "draw")
     order = topological_order([root])
     _check_groups(order, groups)
-    plan = _plan(root, order, level, groups, most)
+    plan = plan_of(root, order, level, groups, most)
     cards = plan.level != "named"
     if grads is None:  # a gradient is shown where there is a place for it, and computed when backward() was called
         grads = cards and direction == "forward" and root.requires_grad and not root.shape
@@ -247,7 +247,7 @@ def _check_groups(order: Sequence[Tensor], groups: bool | str | Sequence[str]) -
             raise ValueError(f'draw: there is no scope {name!r:.60}.\n  Try: groups="folded", or one of {there}')
 
 
-class _Plan(NamedTuple):
+class Plan(NamedTuple):
     """What is drawn: the root, on which level, which tensors as one node, and what to say about it."""
 
     root: Tensor
@@ -256,28 +256,28 @@ class _Plan(NamedTuple):
     notice: str
 
 
-def _plan(root: Tensor, order: Sequence[Tensor], level: str, groups: bool | str | Sequence[str], max_nodes: int) -> _Plan:
+def plan_of(root: Tensor, order: Sequence[Tensor], level: str, groups: bool | str | Sequence[str], max_nodes: int) -> Plan:
     """Choose a level, and blocks, so that no more than ``max_nodes`` values are drawn."""
     keep = {id(root)}
     if not isinstance(groups, bool) and groups:
         names = None if groups == "folded" else [groups] if isinstance(groups, str) else list(groups)
         blocks = fold_scopes(order, names, keep)
         if _left(order, blocks) <= max_nodes:
-            return _Plan(root, "op" if level == "scalar" else level, blocks, "")
+            return Plan(root, "op" if level == "scalar" else level, blocks, "")
     level = "op" if len(order) > LONGEST else level
     too_many = _too_many(order, level, max_nodes)
     if not too_many:
-        return _Plan(scalarized(root), "op", {}, "") if level == "scalar" else _Plan(root, level, {}, "")
+        return Plan(scalarized(root), "op", {}, "") if level == "scalar" else Plan(root, level, {}, "")
     for coarser in ("op", "named") if len(order) <= LONGEST else ():
         if level in ("scalar", "op") and coarser != level and not _too_many(order, coarser, max_nodes):
-            return _Plan(root, coarser, {}, f"{too_many}: drawn on the level {coarser}")
+            return Plan(root, coarser, {}, f"{too_many}: drawn on the level {coarser}")
     level = "op" if level == "scalar" else level
     blocks = fold_scopes(order, None, keep) if groups is not False else {}
     if blocks and _left(order, blocks) <= max_nodes:
-        return _Plan(root, level, blocks, f"{too_many}: every scope is folded to one node")
+        return Plan(root, level, blocks, f"{too_many}: every scope is folded to one node")
     blocks = fold_evenly(order, max(1, min(MOST_BLOCKS, max_nodes // 2)), keep)
     runs = len({id(block) for block in blocks.values()})
-    return _Plan(root, level, blocks, f"{too_many}: folded to {runs} runs of operations" if runs else "")
+    return Plan(root, level, blocks, f"{too_many}: folded to {runs} runs of operations" if runs else "")
 
 
 def _too_many(order: Sequence[Tensor], level: str, max_nodes: int) -> str:

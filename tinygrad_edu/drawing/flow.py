@@ -36,13 +36,14 @@ Link = tuple[str, str, str, Style]  # an arrow within a column: from, to, label,
 
 @dataclass(frozen=True)
 class Show:
-    """What a picture tells of its values: numbers, gradients, local derivatives, letters of the shapes, scopes."""
+    """What a picture tells of its values: numbers, gradients, local derivatives, letters of the shapes, scopes; reuse."""
 
     values: bool = False
     grads: bool = False
     local: bool = False
     dims: bool = True
     groups: bool = True
+    reuse: bool = True
     rankdir: str = "LR"
 
 
@@ -57,15 +58,22 @@ class Flow:
         The values, and for everything that tells of gradients, these too.
     show : Show
         What to tell.
+    root_name : str, optional
+        What the gradients are of, where the graph is a part of a larger one that does not hold it.
+
+    Notes
+    -----
+    In the DOT text, and so in the titles of the SVG, value i is called ``n{i}`` and its shape above it ``s{i}``, the word on
+    an arrow to it ``wn{i}``, and where its contributions are added up ``p{i}``.
     """
 
-    def __init__(self, picture: Picture, graph: Graph, show: Show) -> None:
+    def __init__(self, picture: Picture, graph: Graph, show: Show, root_name: str = "") -> None:
         self.picture, self.graph, self.show = picture, graph, show
         self.cards = graph.level != "named"
         self.twins = {node.gradient_of: node for node in graph if node.gradient_of is not None}
         self.values = [node for node in graph if node.kind != "gradient" and not self._is_written(node)]
         self.shapes = any(node.shape for node in self.values)
-        self.root = graph.nodes[graph.roots[0]]
+        self.root_name = root_name or graph.nodes[graph.roots[0]].name
         contributions = [c for twin in self.twins.values() for c in twin.contributions]
         self.by_use = {(c.use.target, c.use.position): c for c in contributions}
         self.forward_uses: dict[int, list[Edge]] = {}
@@ -171,7 +179,7 @@ class Flow:
                 if not hangs:  # against the direction of the layout
                     weight = "50" if straight else "2"
                     self.picture.edge(target, f"n{source}", label=self._flow_label(c), dir="back", weight=weight, **FLOW)
-            for source in c.reused:
+            for source in c.reused if self.show.reuse else ():
                 if source in drawn:
                     own = alone and self.columns.get(twin.id) == self.columns[source]  # around the outside of the column
                     ports = {"tailport": "e", "headport": "e"} if own else {}
@@ -312,7 +320,7 @@ class Flow:
         return pretty(node.name)
 
     def _gradient_name(self, twin: Node) -> str:
-        return pretty_gradient(self.root.name, self.graph.nodes[twin.gradient_of or 0].name)
+        return pretty_gradient(self.root_name, self.graph.nodes[twin.gradient_of or 0].name)
 
     # ---- columns and clusters ------------------------------------------------------------------------------------
 

@@ -85,17 +85,19 @@ def differentiate(
     by_all: bool = False,
     stored: bool = True,
     apart: Container[int] = (),
+    names: Mapping[int, str] | None = None,
 ) -> Graph:
     """The graph with its gradients, of a root of any shape.
 
     ``by_all`` asks for the gradients by given values that do not require one, too; ``stored`` makes a node of each
-    value without a name that the backward pass reuses, and ``apart`` has the ids of others that are nodes.
+    value without a name that the backward pass reuses, and ``apart`` has the ids of others that are nodes; ``names`` are
+    given to values without one, by their ids.
     """
     order = topological_order([root])
     trace = record_sweep(root, order, [*leaves_to_differentiate(order, by_all), *(wrt or ())])
     if level == "named" and stored:
         apart = _reused(order, trace)
-    reading = read([root], level, apart=apart, loss=root)
+    reading = read([root], level, apart=apart, loss=root, names=names)
     if wrt is None:
         uses = count_uses(order)
         own = [t for t in order if level == "op" or id(t) in apart or stands(t, uses)]
@@ -106,10 +108,17 @@ def differentiate(
     return _with_gradients(root, reading, trace, [t for t in chosen if t is not root])
 
 
-def differentiate_folded(root: Tensor, level: str, blocks: Mapping[int, Block], order: Sequence[Tensor]) -> Graph:
+def reused_results(root: Tensor, order: Sequence[Tensor]) -> set[int]:
+    """The results that the backward pass reads, by id."""
+    return _reused(order, record_sweep(root, order, leaves_to_differentiate(order, by_all=False)))
+
+
+def differentiate_folded(
+    root: Tensor, level: str, blocks: Mapping[int, Block], order: Sequence[Tensor], names: Mapping[int, str] | None = None
+) -> Graph:
     """The graph with its blocks, and the way of the gradients through it, without rules and numbers."""
     active = depending_on(order, leaves_to_differentiate(order, by_all=False))
-    reading = read([root], level, blocks=blocks, loss=root, order=order)
+    reading = read([root], level, blocks=blocks, loss=root, order=order, names=names)
     nodes = list(reading.graph.nodes)
     reached = {place for key, place in reading.places.items() if key in active}
     swept = [node for node in reversed(nodes) if node.id in reached]

@@ -106,12 +106,13 @@ def read(
     blocks: Mapping[int, Block] | None = None,
     loss: Tensor | None = None,
     order: Sequence[Tensor] | None = None,
+    names: Mapping[int, str] | None = None,
 ) -> Reading:
     """The graph that ends in these tensors.
 
     ``apart`` are results that are nodes whatever their name, ``blocks`` says which tensors are shown as one node, both by
     the tensors' ids; ``loss`` is a root that is the loss even if it was not computed; ``order`` is the topological order,
-    where it is known.
+    where it is known; ``names`` are those of another level, by the tensors' ids, for what has none of its own.
     """
     order = topological_order(ends) if order is None else order
     letters = dimension.propagate(order) if not blocks or len(order) <= LONG else {}
@@ -142,6 +143,8 @@ def read(
         kind = "loss" if t is loss else _kind(t, id(t) in final and len(ends) == 1)
         if t.name is not None:
             name = namer.unique(t.name)
+        elif names is not None:
+            name = names[id(t)]
         else:
             name = namer.automatic(PREFIXES.get(kind, "t")) if kind != "loss" or "L" in namer else namer.unique("L")
         place = places[id(t)] = len(nodes)
@@ -203,17 +206,17 @@ def _units(order: Sequence[Tensor], blocks: Mapping[int, Block]) -> Iterator[Ten
             t = stack[-1]
             unit = unit_of.get(id(t)) or [t]
             key = id(unit) if id(t) in unit_of else id(t)
+            if key in done:
+                stack.pop()
+                continue
             if key not in waiting:
-                if key in done:
-                    stack.pop()
-                    continue
-                done.add(key)
                 waiting[key] = _outer_inputs(unit)
             x = next(waiting[key], None)
             if x is not None:
                 stack.append(x)
                 continue
             stack.pop()
+            done.add(key)
             yield unit if id(t) in unit_of else t
 
 

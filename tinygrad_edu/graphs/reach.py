@@ -169,7 +169,12 @@ class Reach:
 
 
 def reach(
-    result: Tensor | str, by: Tensor | str | None = None, entry: int | Sequence[int] | None = None, *, root: Tensor | None = None
+    result: Tensor | str,
+    by: Tensor | str | None = None,
+    entry: int | Sequence[int] | None = None,
+    *,
+    root: Tensor | None = None,
+    names: Mapping[int, str] | None = None,
 ) -> Reach:
     """Which entries of a value reach which entries of a result: ``∂u_kl/∂W_ij``, and where it is zero by itself.
 
@@ -188,6 +193,8 @@ def reach(
         terms are zero, the first entry that has others.
     root : Tensor, optional
         A scalar that was computed from the result: the terms then have its gradients.
+    names : mapping, optional
+        What values without a name are called, by the tensors' ids.
 
     Raises
     ------
@@ -210,7 +217,7 @@ def reach(
     >>> [(term.entry, term.formula, term.derivative) for term in found.terms]
     [((0, 1), 'h[0,0]', 1.0), ((1, 1), 'h[1,0]', 3.0), ((2, 1), 'h[2,0]', 5.0)]
     """
-    equation = _Equation(result, by, root)
+    equation = _Equation(result, by, root, names)
     place = equation.place(entry)
     of, whole = np.ones(equation.result.shape, equation.result.dtype), None
     if root is not None and equation.result is not root and not root.shape and root.dtype.kind == "f":
@@ -232,13 +239,15 @@ def reach(
 class _Equation:
     """The operations between a result and the values that are held: ``steps``, each after its inputs, and ``given``."""
 
-    def __init__(self, result: Tensor | str, by: Tensor | str | None, root: Tensor | None) -> None:
+    def __init__(
+        self, result: Tensor | str, by: Tensor | str | None, root: Tensor | None, names: Mapping[int, str] | None = None
+    ) -> None:
         end = root if root is not None else result
         if not isinstance(end, Tensor):
             raise TypeError(f"zoom: {'the result' if root is None else 'the root'} is {type(end).__name__}, not a Tensor.")
         self.root = end
         self.order = topological_order([end])
-        reading = read([end], "named", apart={id(t) for t in (result, by) if isinstance(t, Tensor)})
+        reading = read([end], "named", apart={id(t) for t in (result, by) if isinstance(t, Tensor)}, names=names)
         places = reading.places
         self._names = {
             id(t): reading.graph.nodes[places[id(t)]].name for t in self.order if id(t) in places and not stands_for_leaf(t)
