@@ -1,0 +1,85 @@
+"""How Sphinx builds the documentation: `python -m sphinx -W docs docs/_build/html`.
+
+The pages are executed while they are built. What is built needs no network: formulas are MathML, and scripts, styles and pictures
+are local files.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
+
+sys.path.insert(0, str(Path(__file__).parent / "_ext"))
+
+project = "tinygrad_edu"
+author = "The tinygrad_edu authors"
+html_title = "tinygrad_edu"
+
+extensions = [
+    "myst_nb",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.napoleon",
+    "sphinx_copybutton",
+    "sphinx_design",
+    "docstrings",
+    "mathml",
+    "pictures",
+    "source_pages",
+]
+exclude_patterns = ["_build", "_ext", "**/.ipynb_checkpoints"]
+
+# Pages are notebooks in Markdown, run in a folder of their own so that what they write is not left here.
+# The IPython settings of whoever builds them stay out of it; a kernel would also warn, for each page, that it is not encrypted.
+settings = tempfile.TemporaryDirectory()
+profile = Path(settings.name) / "profile_default"
+profile.mkdir()
+(profile / "ipython_kernel_config.py").write_text('get_config().IPKernelApp.log_level = "ERROR"\n', encoding="utf-8")
+os.environ["IPYTHONDIR"] = settings.name
+nb_execution_mode = "cache"
+nb_execution_raise_on_error = True
+nb_execution_timeout = 120
+nb_execution_in_temp = True
+nb_merge_streams = True
+nb_ipywidgets_js: dict[str, dict[str, str]] = {}  # the default loads two scripts from the network
+nb_render_markdown_format = "myst"
+
+myst_enable_extensions = ["dollarmath", "amsmath", "colon_fence", "deflist", "attrs_inline", "attrs_block"]
+myst_heading_anchors = 4
+myst_update_mathjax = False
+html_math_renderer = "mathml"
+
+autodoc_typehints = "none"  # the docstrings name the types
+autodoc_member_order = "bysource"
+add_module_names = False
+html_show_copyright = False
+napoleon_google_docstring = False
+napoleon_use_rtype = False
+napoleon_preprocess_types = False
+
+html_theme = "furo"
+html_static_path = ["_static"]
+html_css_files = ["tinygrad_edu.css"]
+html_js_files = ["pictures.js"]
+html_copy_source = False
+html_show_sphinx = False
+pygments_style = "friendly"
+pygments_dark_style = "monokai"
+copybutton_prompt_text = r">>> |\.\.\. |\$ "
+copybutton_prompt_is_regexp = True
+
+
+def in_spanish(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: object) -> None:
+    """Tell screen readers and browsers that a page of es/ is in Spanish."""
+    if page.startswith("es/"):
+        context["language"] = "es"
+
+
+def setup(app: Sphinx) -> None:
+    """Called by Sphinx."""
+    app.connect("html-page-context", in_spanish)
