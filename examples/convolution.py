@@ -42,16 +42,8 @@ def run(out, quick=False, seed=0):
     for name, model in models.items():
         opt = tg.optim.Adam(model.parameters())
         epochs = 6 if quick else 12
-        history = tg.fit(
-            model,
-            tg.cross_entropy,
-            train_set,
-            opt,
-            epochs=epochs,
-            seed=seed,
-            schedule=tg.optim.CosineLR(0.01, epochs),
-            progress=False,
-        )
+        how = {"epochs": epochs, "seed": seed, "schedule": tg.optim.CosineLR(0.01, epochs)}
+        history = tg.fit(model, tg.cross_entropy, train_set, opt, **how, progress=False)
         numbers[name] = {
             "weights": sum(p.size for p in model.parameters()),
             "loss": history["loss"][-1],

@@ -37,7 +37,7 @@ def run(out, quick=False, seed=0):
     figure, (left, right) = tg.plots.panels(1, 2, size=(12, 5))
     tg.plots.loss_curve(history, log=True, title="Cross entropy", ax=left)
     title = f"{len(y_test)} digits held out"
-    tg.plots.heatmap(table, title=title, xlabel="taken for", ylabel="is", ax=right)
+    tg.plots.heatmap(table, title=title, xlabel="taken for", ylabel="digit", ax=right)
     figure.write(out / "digits.svg")
     wrong = np.flatnonzero(found != y_test)
     if len(wrong):

@@ -58,7 +58,9 @@ def run(out, quick=False, seed=0):
     few, many = (sum(loss < 0.1 for loss in losses[name]) for name in ("2 hidden", "4 hidden"))
     least = min(losses["one neuron"])
     print(f"\nSeen: no loss of one neuron is below {least:.4f}; ln 2 is {np.log(2):.4f}.")
-    print(f"All four are right for {few} of {len(seeds)} seeds with 2 hidden neurons, {many} with 4.")
+    print(
+        f"All four are right for {few} of {len(seeds)} seeds with 2 hidden neurons, {many} with 4."
+    )
     probabilities = {name: p.tolist() for name, p in outputs.items()}
     return {"losses": losses, "probabilities": probabilities}
 
