@@ -260,3 +260,37 @@ def test_errors(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="there is no folder"):
         tg.exercise(L, tmp_path / "nowhere" / "sheet.py")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_sheet_that_was_filled_in_is_not_overwritten(tmp_path: Path) -> None:
+    L = note.network()["L"]
+    files = tg.exercise(L, tmp_path / "sheet.py")
+    assert tg.exercise(L, tmp_path / "sheet.py") == files  # the same bytes: nothing is lost
+    answers = files[0].read_text(encoding="utf-8").replace("dc = ...", "dc = du3.sum()")
+    files[0].write_text(answers, encoding="utf-8")
+    files[1].unlink()
+    with pytest.raises(FileExistsError, match=r"'sheet\.py' exists.*\n  Try: another name, or overwrite=True"):
+        tg.exercise(L, tmp_path / "sheet.py")
+    assert files[0].read_text(encoding="utf-8") == answers
+    assert not files[1].exists()  # none is written
+    assert tg.exercise(L, tmp_path / "sheet.py", overwrite=True) == files
+    assert "dc = ...\n" in files[0].read_text(encoding="utf-8")
+    with pytest.raises(FileExistsError, match=r"'sheet_solution\.py' exists"):
+        tg.exercise(L, tmp_path / "other.py", solution=files[1], lang="es")
+    with pytest.raises(FileNotFoundError):
+        tg.exercise(L, tmp_path / "new.py", solution=tmp_path / "nowhere" / "new_solution.py")
+    assert not (tmp_path / "new.py").exists()
+    many = note.network(n=100)["L"]
+    (tmp_path / "many.npz").write_bytes(b"somebody's data")
+    with pytest.raises(FileExistsError, match=r"'many\.npz' exists"):
+        tg.exercise(many, tmp_path / "many.py")
+    assert tg.exercise(many, tmp_path / "many.py", overwrite=True) == tg.exercise(many, tmp_path / "many.py")
+
+
+def test_values_called_like_what_a_sheet_calls(tmp_path: Path) -> None:
+    value = tg.Tensor([1.0, 2.0], name="forward")
+    for name in ("print", "zip", "dict", "np", "tg", "report", "answers", "values", "tensors", "lambda", "dprint"):
+        value = (value * tg.Tensor([0.5, -0.3], requires_grad=True, name=name)).named(f"after {name}")
+    sheet, solution = tg.exercise(value.sum().named("L"), tmp_path / "sheet.py")
+    assert last(run(sheet)) == "0 of 22 right, 22 not answered"
+    assert last(run(solution)) == "22 of 22 right"

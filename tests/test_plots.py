@@ -161,8 +161,9 @@ def test_loss_curve_draws_the_numbers() -> None:
     assert drawn["training"].tolist() == [[0, 3], [1, 2], [2, 1]]
     assert drawn["validation"][:, 1].tolist() == [4, 2.5, 2.75]
     assert {"A run", "epoch", "loss", f"best: 2.5 in epoch {history.best['epoch']}"} <= set(texts(figure))
-    first, second = figure.axes[0].get_lines()
+    first, second, ring = figure.axes[0].get_lines()
     assert first.get_linestyle() != second.get_linestyle()
+    assert ring.get_xydata().tolist() == [[1, 2.5]]
     assert lines(plots.loss_curve(history, what="accuracy"))["accuracy"][:, 1].tolist() == [0.1, 0.5, 0.9]
 
 
@@ -179,9 +180,11 @@ def test_loss_curve_of_several_runs() -> None:
 
 def test_loss_curve_leaves_gaps_and_says_so() -> None:
     figure = plots.loss_curve([1.0, np.nan, 2.0, np.inf, -1.0, 0.0, 3.0], log=True, xlabel="step")
-    assert "step\nnot drawn: 1 NaN and 1 infinite and 2 not positive in loss" in texts(figure)
+    assert "step not drawn: 1 NaN and 1 infinite and 2 not positive in loss" in [t.replace("\n", " ") for t in texts(figure)]
     assert np.isnan(lines(figure)["loss"][:, 1]).tolist() == [False, True, False, True, True, True, False]
     figure._repr_svg_()
+    with pytest.raises(ValueError, match=r"(?s)no 'f1', it has loss, lr.*Try"):
+        plots.loss_curve({"loss": [1.0], "lr": [0.1]}, what="f1")
     everything = plots.loss_curve([np.nan, np.nan])
     assert "not drawn: 2 NaN in loss" in everything.axes[0].get_xlabel()
     everything._repr_svg_()
@@ -279,7 +282,7 @@ def test_predictions_that_are_not_finite_are_grey_and_said() -> None:
         return tg.where(p[:, 1] > 0.5, np.nan, p[:, 0] - 0.5)
 
     figure = plots.decision_boundary(half, POINTS, CLASSES, resolution=20)
-    assert "predictions that are not finite (50 % of the plane, grey)" in figure.axes[0].get_xlabel()
+    assert "predictions that are not finite (50 % of the plane, grey)" in " ".join(figure.axes[0].get_xlabel().split())
     image = figure.axes[0].get_images()[0].get_array()
     assert np.allclose(image[15], matplotlib.colors.to_rgb(plots.style.BAD))
     with np.errstate(all="ignore"):
@@ -582,3 +585,58 @@ def test_plots_on_axes_that_are_there(tmp_path: Path) -> None:
     inner = own.subfigures(1, 2)[0].subplots()
     assert plots.heatmap([[1.0]], ax=inner, to=tmp_path / "own.png") is own
     assert (tmp_path / "own.png").read_bytes().startswith(PNG)
+
+
+# ---- what there is little room for ----------------------------------------------------------------------------------
+
+
+def test_a_long_title_and_small_print_stay_on_the_figure() -> None:
+    title = "How the losses of two runs that were trained on the same data with other learning rates came down in the end"
+    for figure in (
+        plots.loss_curve([3.0, np.nan, 1.0], title=title),
+        plots.heatmap([[1.0, np.nan]], title="Three words here"),
+        plots.decision_boundary(lambda p: p[:, 0] * np.nan, POINTS, CLASSES, resolution=5, title=title),
+    ):
+        figure.canvas.draw()
+        wide = figure.get_figwidth() * figure.dpi
+        for text in (figure.axes[0].title, figure.axes[0].xaxis.label):
+            box = text.get_window_extent()
+            assert 0 <= box.x0 < box.x1 <= wide, text.get_text()
+
+
+def test_a_single_step_is_at_a_whole_number() -> None:
+    for figure in (plots.loss_curve([1.0]), plots.gradients({"W": [1.0]})):
+        figure.canvas.draw()
+        left, right = figure.axes[0].get_xlim()
+        assert [tick for tick in figure.axes[0].get_xticks() if left <= tick <= right] == [0.0]
+
+
+def test_numbers_in_the_fields_are_told_to_two_digits_at_least() -> None:
+    assert {"1.2e−05", "−3.0e−07"} <= set(texts(plots.heatmap([[1.2e-5, -3e-7]])))
+    assert "0.012" in texts(plots.heatmap([[0.012, 0.034]]))
+    row = np.linspace(0.11, 0.98, 40)
+    assert "0.110" not in texts(plots.heatmap(row))  # no room
+    assert "0.110" in texts(plots.heatmap(row, numbers=True))
+
+
+def test_logits_are_not_drawn_as_probabilities() -> None:
+    with pytest.raises(ValueError, match=r'(?s)predict gives .* to .*: probabilities are 0 to 1.*Try: output="logits"'):
+        plots.decision_boundary(lambda p: 3 * p[:, 0], POINTS, CLASSES, output="probabilities")
+    with pytest.raises(ValueError, match="probabilities are 0 to 1"):
+        plots.decision_boundary(lambda p: np.exp(np.asarray(p)), POINTS, CLASSES, output="probabilities")  # not normalized
+    plots.decision_boundary(lambda p: tg.sigmoid(3 * p[:, 0]), POINTS, CLASSES, output="probabilities", resolution=5)
+
+
+def test_errors_of_zero_are_counted_and_no_inputs_are_refused() -> None:
+    figure = plots.difference_curve(lambda x: 0 * x, [0.7])
+    errors = plots.difference_errors(lambda x: 0 * x, [0.7])
+    zeros = int((errors.forward == 0).sum() + (errors.central == 0).sum())
+    assert zeros > 50
+    assert f"not drawn: {zeros} errors that are 0" in figure.axes[0].get_xlabel()
+    with pytest.raises(ValueError, match="there are no inputs"):
+        plots.difference_curve(tg.tanh, [])
+
+
+def test_a_path_that_left_may_end_where_f_overflows() -> None:
+    figure = plots.path(lambda x, y: x * x + y * y, {"a": [[1.0, 1.0], [1e200, 2.0]]})
+    assert figure.axes

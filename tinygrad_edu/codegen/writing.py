@@ -139,15 +139,18 @@ class Written:
         The arguments, in their order.
     results : dict
         What the engine found for what is returned, in its order.
+    tensors : dict
+        The values of the forward pass.
     """
 
     text: str
     given: Mapping[str, Any]
     results: Mapping[str, Any]
+    tensors: Mapping[str, Tensor]
 
 
-def written(root: Tensor) -> Written:
-    """``source(root)``, with the recorded numbers.
+def written(root: Tensor, wrt: Sequence[Tensor] | None = None) -> Written:
+    """``source(root, wrt)``, with the recorded numbers.
 
     Examples
     --------
@@ -157,7 +160,7 @@ def written(root: Tensor) -> Written:
     >>> {name: float(value) for name, value in found.given.items()}, {k: float(v) for k, v in found.results.items()}
     ({'w': 2.0}, {'L': 4.0, 'dL_dw': 4.0})
     """
-    return _Function(root, None, "named", "np").written("forward_backward", True)
+    return _Function(root, wrt, "named", "np").written("forward_backward", True)
 
 
 @dataclass
@@ -237,7 +240,8 @@ class _Function:
         text = "\n".join([*start, *outside, head, *indented]) + "\n"
         values = {self.identifiers[node.id]: node.value for node in graph}
         values |= {self.gradients[i]: twin.value for i, twin in self.deriver.twins.items() if i in self.gradients}
-        return Written(text, {name: values[name] for name in own}, {name: values[name] for name in returned})
+        tensors = {self.identifiers[i]: t for i, t in self.deriver.tensors.items()}
+        return Written(text, {name: values[name] for name in own}, {name: values[name] for name in returned}, tensors)
 
     def _removable(self, returned: Sequence[str]) -> set[str]:
         """The names that nobody gave, for values of which a line of their own need not be seen."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import textwrap
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from functools import wraps
@@ -100,9 +101,9 @@ def finish(figure: Figure | SubFigure, to: str | os.PathLike[str] | None) -> Fig
 
 
 def label(ax: Axes, title: str | None, x: str | None = None, y: str | None = None) -> None:
-    """The words around a plot, as its author wrote them."""
+    """The words around a plot, as its author wrote them; a title that is too long goes on in the next line."""
     if title:
-        ax.set_title(title)
+        ax.set_title(_folded(title, ax, 8))
     if x:
         ax.set_xlabel(x)
     if y:
@@ -112,8 +113,14 @@ def label(ax: Axes, title: str | None, x: str | None = None, y: str | None = Non
 def remark(ax: Axes, texts: list[str]) -> None:
     """Small print under a plot: what could not be drawn."""
     if texts:
-        said = "not drawn: " + "; ".join(texts)
+        said = _folded("not drawn: " + "; ".join(texts), ax, 12)
         ax.set_xlabel("\n".join(filter(None, [ax.get_xlabel(), said])))
+
+
+def _folded(text: str, ax: Axes, density: float) -> str:
+    """The text in lines that are about as long as the axes are wide, with so many characters to an inch."""
+    wide = int(density * ax.get_window_extent().width / ax.figure.dpi)
+    return "\n".join(textwrap.fill(line, max(wide, 16)) if len(line) > wide else line for line in text.split("\n"))
 
 
 def gaps(values: Any, drawn: Any, name: str) -> list[str]:
@@ -151,7 +158,10 @@ def name_lines(ax: Axes, ends: list[tuple[float, str, Any]], height: float = 0.0
 def whole_steps(ax: Axes) -> None:
     """No half steps under the axis."""
     locator: Any = ax.xaxis.get_major_locator()
-    locator.set_params(integer=True)
+    locator.set_params(integer=True, min_n_ticks=1)
+    left, right = ax.get_xlim()
+    if right - left < 1:  # a single step
+        ax.set_xlim((left + right) / 2 - 0.5, (left + right) / 2 + 0.5)
 
 
 def grid(ax: Axes) -> None:
