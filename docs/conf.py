@@ -74,10 +74,21 @@ copybutton_prompt_text = r">>> |\.\.\. |\$ "
 copybutton_prompt_is_regexp = True
 
 
+SPANISH = {
+    "Next": "Siguiente",
+    "Previous": "Anterior",
+    "Home": "Inicio",
+    "On this page": "En esta página",
+    "Back to top": "Volver arriba",
+    "Search": "Buscar",
+}
+
+
 def in_spanish(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: object) -> None:
-    """Tell screen readers and browsers that a page of es/ is in Spanish."""
+    """Tell screen readers and browsers that a page of es/ is in Spanish, and translate what the theme writes on it."""
     if page.startswith("es/"):
         context["language"] = "es"
+        context["_"] = context["gettext"] = lambda words: SPANISH.get(words, words)
 
 
 def setup(app: Sphinx) -> None:

@@ -76,7 +76,8 @@ def run(out, quick=False, seed=0):
     right = {name: int(np.trace(table)) for name, table in tables.items()}
     setosa = sum(table[0, 1:].sum() + table[1:, 0].sum() for table in tables.values())
     mixed = sum(table[1, 2] + table[2, 1] for table in tables.values())
-    print(f"\nSeen: setosa is mixed up {setosa} times, versicolor and virginica {mixed} times.")
+    print(f"\nSeen: in the {len(tries)} tries together setosa is mixed up {setosa} times, ", end="")
+    print(f"versicolor and virginica {mixed} times.")
     by_petals, by_all, hidden = right.values()
     print(f"Right of 150: by petals {by_petals}, by all lengths {by_all}, with 8 hidden {hidden}.")
     return {"right": right, "setosa": int(setosa), "mixed": int(mixed)}

@@ -207,6 +207,22 @@ def test_a_formula_that_cannot_be_read_is_found(monkeypatch: pytest.MonkeyPatch)
     assert "mtext" not in mathml(r"\begin{align} a &= b \end{align}")  # the rows have no numbers of their own
 
 
+def test_function_names_stand_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("sphinx")
+    pytest.importorskip("latex2mathml")
+    monkeypatch.syspath_prepend(DOCS / "_ext")
+    mathml = import_module("mathml").mathml
+    space = '<mspace width="0.167em" />'
+    assert f"<mn>2</mn>{space}<mi>ln</mi>{space}<mi>a</mi>" in mathml(r"2\ln a")
+    assert f"</msub>{space}<mi>x</mi>" in mathml(r"\log_2 x")
+    assert f"</mfrac>{space}<mfrac>" in mathml(r"\frac{d}{du}\frac{a}{b}")
+    for close in (r"\tanh(x)", r"\operatorname{sum}\left( x \right)", r"-\ln", r"\max = a", r"\tanh' = 1", "a b"):
+        assert "mspace" not in mathml(close)
+    assert "<mi>sum</mi>" in mathml(r"\operatorname{sum}(x)")
+    assert "<mrow><mi>f</mi><mo>\u2033</mo></mrow>" in mathml("f''")
+    assert "<msub><mrow><mi>x</mi><mo>\u2032</mo></mrow><mi>i</mi></msub>" in mathml("x_i'")
+
+
 class Addresses(HTMLParser):
     """What a page loads, where it leads, and the places in it that can be led to."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import xml.etree.ElementTree as ET
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from docutils import nodes
@@ -15,9 +16,11 @@ if TYPE_CHECKING:
     from sphinx.writers.html5 import HTML5Translator
 
 logger = logging.getLogger(__name__)
+ET.register_namespace("", "http://www.w3.org/1998/Math/MathML")
 
 # How many parts an element must have; a formula with a part missing is converted all the same.
 PARTS = {"mfrac": 2, "msup": 2, "msub": 2, "msubsup": 3, "mover": 2, "munder": 2, "munderover": 3, "mroot": 2}
+PRIMES = ("\u2032", "\u2033", "\u2034")
 
 
 def mathml(latex: str, display: str = "inline") -> str:
@@ -37,13 +40,66 @@ def mathml(latex: str, display: str = "inline") -> str:
     except Exception as problem:
         raise ValueError(repr(problem)) from problem
     written = written.replace("<mi>&#x0007E;</mi>", "<mo>&#x0223C;</mo>")  # \sim is a relation, not the sign ~
-    for element in ET.fromstring(written).iter():
-        tag = element.tag.rpartition("}")[2]
+    math = ET.fromstring(written)
+    for element in math.iter():
+        tag = tag_of(element)
         if "\\" in (element.text or ""):
             raise ValueError(f"{element.text} is not known")
         if len(element) != PARTS.get(tag, len(element)):
             raise ValueError(f"{tag} should have {PARTS[tag]} parts")
-    return written
+    set_like_a_book(math)
+    return ET.tostring(math, encoding="unicode")
+
+
+def tag_of(element: ET.Element) -> str:
+    """The name without its namespace."""
+    return element.tag.rpartition("}")[2]
+
+
+def first(element: ET.Element) -> ET.Element:
+    """What an element begins with: the base of a power or of an index, the first sign of a row."""
+    while len(element) and tag_of(element) in ("mrow", "mstyle", "msub", "msup", "msubsup", "munder", "mover", "munderover"):
+        element = element[0]
+    return element
+
+
+def is_function(element: ET.Element) -> bool:
+    """Whether it is a name such as ln, with an index or a power or without."""
+    base = first(element)
+    return tag_of(element) != "mrow" and tag_of(base) == "mi" and len(base.text or "") > 1 and (base.text or "").isalpha()
+
+
+def put_prime_beside(power: ET.Element) -> None:
+    """Make f′ of f to the power of ′: fonts raise the sign themselves, and as a power it would be raised twice and be tiny."""
+    prime = power[-1]
+    prime.tag = prime.tag.replace("mi", "mo")
+    if tag_of(power) == "msup":
+        power.tag = power.tag.replace("msup", "mrow")
+        return
+    base = ET.Element(power.tag.replace("msubsup", "mrow"))
+    base.extend([power[0], prime])
+    power.tag = power.tag.replace("msubsup", "msub")
+    power[:] = [base, power[1]]
+
+
+def set_like_a_book(math: ET.Element) -> None:
+    """A thin space around function names, as in 2 ln a, and between fractions; primes of the size that fonts give them."""
+    for element in [*math.iter()]:
+        text = element.text or ""
+        if tag_of(element) == "mo" and len(text) > 1 and text.isalpha():
+            element.tag = element.tag.replace("mo", "mi")  # an operator would have the spaces of a plus
+            element.attrib.clear()
+        elif tag_of(element) in ("msup", "msubsup") and (element[-1].text or "") in PRIMES:
+            put_prime_beside(element)
+    for row in [*math.iter()]:
+        if tag_of(row) not in ("math", "mrow", "mstyle", "mtd"):
+            continue
+        for before, after in reversed([*pairwise(row)]):
+            operand = tag_of(after) not in ("mo", "mspace") and tag_of(first(after)) != "mo"
+            factor = tag_of(before) not in ("mo", "mspace") or before.text == ")"
+            fractions = tag_of(before) == tag_of(after) == "mfrac"
+            if (is_function(before) and operand) or (factor and is_function(after)) or fractions:
+                row.insert([*row].index(after), ET.Element(row.tag.replace(tag_of(row), "mspace"), width="0.167em"))
 
 
 def written(self: HTML5Translator, node: nodes.Element, display: str) -> str:

@@ -1,9 +1,17 @@
-// A picture that is shown smaller than it is opens in full when it is clicked.
+// A picture that is shown smaller than it is opens in full when it is clicked, and a line below says so.
 document.addEventListener("DOMContentLoaded", () => {
-  for (const picture of document.querySelectorAll("article img")) {
+  const words = document.documentElement.lang === "es" ? "Clic para agrandar" : "Click to enlarge";
+  for (const picture of document.querySelectorAll("article :not(a) > img")) {
+    const link = Object.assign(document.createElement("a"), {
+      className: "enlarge",
+      href: picture.src,
+      target: "_blank",
+      textContent: words,
+    });
+    picture.after(link);
     const mark = () => picture.classList.toggle("reduced", picture.naturalWidth > picture.clientWidth);
     picture.complete ? mark() : picture.addEventListener("load", mark);
     window.addEventListener("resize", mark);
-    picture.addEventListener("click", () => picture.classList.contains("reduced") && window.open(picture.src));
+    picture.addEventListener("click", () => picture.classList.contains("reduced") && link.click());
   }
 });
