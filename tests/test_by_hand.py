@@ -476,6 +476,15 @@ def test_the_table_in_two_languages() -> None:
     assert caught.value.report.marks == (1, 2)
 
 
+def test_shapes_are_dimensiones_in_spanish() -> None:
+    w = tg.Tensor([[1.0], [2.0]], requires_grad=True, name="w")
+    found = str(tg.check_by_hand((w * w).sum(), {"w": [2.0, 4.0]}, lang="es"))
+    assert found.split("\n")[0].split() == ["gradiente", "dimensiones", "mayor", "diferencia"]
+    assert "los números están bien, pero las dimensiones son (2,): deben ser (2, 1)" in found
+    found = str(tg.check_by_hand((w * w).sum(), {"w": [2.0, 4.0, 5.0]}, lang="es"))
+    assert "sus dimensiones son (3,): deben ser (2, 1)" in found
+
+
 def test_every_sentence_is_complete_in_both_languages() -> None:
     class Anything(dict[str, str]):
         def __missing__(self, key: str) -> str:

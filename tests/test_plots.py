@@ -431,6 +431,37 @@ def test_names_at_the_ends_of_lines_do_not_overlap() -> None:
     assert min(t.get_window_extent().y0 for t in low.axes[0].texts) > low.axes[0].get_window_extent().y0 - 12
 
 
+def contrast(color: Any) -> float:
+    """With white, as the Web Content Accessibility Guidelines define it."""
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in matplotlib.colors.to_rgb(color)]
+    return float(1.05 / (0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2] + 0.05))
+
+
+def test_names_of_layers_can_be_read() -> None:
+    layers = {f"W{i}": [10.0**-i, 10.0**-i] for i in range(6)}
+    for figure in (plots.gradients(layers), plots.update_ratio(layers), plots.activations(trained())):
+        for text in figure.findobj(matplotlib.text.Text):
+            assert contrast(text.get_color()) >= 4.5, text
+    lightest = plots.gradients(layers).axes[0].get_lines()[0].get_color()
+    assert contrast(lightest) < 4.5  # a line may be paler than text
+    assert contrast("#777777") == pytest.approx(4.48, abs=0.005)  # as the guidelines' examples have it
+
+
+def test_a_title_that_is_set_later_looks_like_the_others() -> None:
+    figure, (left, right) = plots.panels(1, 2, sharey=True)
+    plots.loss_curve([3.0, 2.0], title="ours", ax=left)
+    with matplotlib.rc_context({"axes.titleweight": "light", "axes.titlesize": 30}):
+        right.set_title("theirs")
+    ours, theirs = left.title, right.title
+    assert theirs.get_weight() == ours.get_weight() == "bold"
+    assert (theirs.get_fontproperties(), theirs.get_color()) == (ours.get_fontproperties(), ours.get_color())
+    right.set_title("theirs", fontweight="light", loc="left")
+    assert right.get_title(loc="left") == "theirs"
+    assert right._left_title.get_weight() == "light"
+    assert plots.panels(subplot_kw={"projection": "polar"})[1].name == "polar"
+    assert figure.axes == [left, right]
+
+
 def test_histograms_count_every_value() -> None:
     values = {"first": np.linspace(-1, 1, 40), "second": [0.0, 0.0, np.nan]}
     figure = plots.layer_activations(values, bins=4)

@@ -30,7 +30,7 @@ LONGEST = 60  # characters of a name, or of an error
 RIGHT, FOLLOWS, WRONG, OPEN = "right", "follows", "wrong", "open"
 _WORDS: Mapping[str, tuple[str, str]] = {
     "gradient": ("gradient", "gradiente"),
-    "shape": ("shape", "forma"),
+    "shape": ("shape", "dimensiones"),
     "difference": ("largest difference", "mayor diferencia"),
     RIGHT: ("right", "bien"),
     FOLLOWS: ("right from there", "bien a partir de ahí"),

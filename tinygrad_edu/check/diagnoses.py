@@ -11,7 +11,7 @@ LANGUAGES = ("en", "es")
 _SENTENCES: Mapping[str, tuple[str, str]] = {
     "shape": (
         "the numbers are right, but the shape is {found}: it must be {needed}",
-        "los números están bien, pero la forma es {found}: debe ser {needed}",
+        "los números están bien, pero las dimensiones son {found}: deben ser {needed}",
     ),
     "sign": ("the sign is wrong", "el signo está al revés"),
     "transpose": ("it is the transpose", "es la traspuesta"),
@@ -101,7 +101,8 @@ _SENTENCES: Mapping[str, tuple[str, str]] = {
     ),
     "broadcast": (
         "an array of shape ({n}, 1) met one of shape ({n},): each was combined with each, as a table ({n}, {n})",
-        "un arreglo de forma ({n}, 1) se cruzó con uno de forma ({n},): cada elemento con cada elemento, una tabla ({n}, {n})",
+        "un arreglo de dimensiones ({n}, 1) se cruzó con uno de dimensiones ({n},): cada elemento con cada elemento, "
+        "en una tabla ({n}, {n})",
     ),
     "extra_factor": ("there is one factor 1/{n} too many", "sobra un factor 1/{n}"),
     "summed": ("it was summed over axis {axis}, which must stay", "se sumó sobre el eje {axis}, que debe quedar"),
@@ -121,7 +122,7 @@ _SENTENCES: Mapping[str, tuple[str, str]] = {
     "follows": ("it is computed from your {found}, which is wrong", "está calculado con tu {found}, que está mal"),
     "follow": ("it is computed from your {found}, which are wrong", "está calculado con tus {found}, que están mal"),
     "error": ("the formula stops with {error}", "la fórmula se detiene con {error}"),
-    "wrong_shape": ("its shape is {found}: it must be {needed}", "su forma es {found}: debe ser {needed}"),
+    "wrong_shape": ("its shape is {found}: it must be {needed}", "sus dimensiones son {found}: deben ser {needed}"),
     "unexplained": (
         "no single mistake explains it; {count} of {size} entries differ, the first at {place}",
         "ningún error por sí solo lo explica; {count} de {size} entradas difieren, la primera en {place}",

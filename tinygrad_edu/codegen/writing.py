@@ -439,10 +439,11 @@ class _Function:
         if kind == "onehot":
             classes = self._count(m.axes[-1].size, m.axes[-1].dim) if m.axes[-1] is not None else Code("1", ATOM)
             table = named(self.by_name[m.detail.name])
+            if not self.writer.standard:
+                number = [self._dtype] if self.root.dtype != np.float64 else []
+                return after(call("np.eye", classes, *number), "[{}]", parts=[table])
             wrapped = Code("{} % {}", PRODUCT, (table, classes), (PRODUCT, PRODUCT + 1), cost=1)  # it may count from the end
-            # The standard compares numbers of one kind.
-            dtype = [Code("dtype={}.dtype", ATOM, [table])] if self.writer.standard else []
-            row = call(f"{self.library}.arange", classes, *dtype)
+            row = call("xp.arange", classes, Code("dtype={}.dtype", ATOM, [table]))  # the standard compares numbers of one kind
             rows = Code("{} == {}", COMPARE, (after(wrapped, "[..., None]"), row), (SUM, SUM), cost=1)
             return self._number_of(rows, True)
         if kind == "number":
@@ -583,7 +584,7 @@ def _is_exact(m: Matrix) -> bool:
         return float(m.detail).is_integer()
     if m.kind == "value":
         return np.asarray(m.detail.array).dtype.kind != "f"
-    if m.kind == "call" or (m.kind == "product" and min(m.detail) < 0):
+    if m.kind in ("call", "onehot") or (m.kind == "product" and min(m.detail) < 0):
         return False
     filled = m.kind in ("expand", "spread") and m.parts[0].kind == "number"  # by floats
     return not filled and all(_is_exact(part) for part in m.parts)
@@ -596,7 +597,7 @@ def _is_truth(m: Matrix) -> bool:
     if m.kind in ("transpose", "expand", "spread", "outer", "product"):
         divided = m.kind == "product" and min(m.detail) < 0
         return not divided and all(_is_truth(part) for part in m.parts)
-    return m.kind == "onehot" or (m.kind == "call" and m.detail[0] in _TRUTHS)
+    return bool(m.kind == "call" and m.detail[0] in _TRUTHS)
 
 
 def _letters(dims: Sequence[str | None], shape: Sequence[int]) -> Axes:

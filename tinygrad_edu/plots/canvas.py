@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import numpy as np
 
-from .style import GREY
+from .style import GREY, readable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -77,10 +77,13 @@ def panels(rows: int = 1, columns: int = 1, *, size: tuple[float, float] | None 
     >>> tg.plots.loss_curve([3.0, 2.0, 1.5], ax=left) is figure
     True
     """
-    from .chart import Chart
+    from .chart import Chart, Panel
 
+    kind = {"axes_class": Panel, **(options.pop("subplot_kw", None) or {})}
+    if kind.keys() & {"projection", "polar"}:  # axes of another kind
+        del kind["axes_class"]
     figure = Chart(figsize=size or (WIDTH * (columns + 1) / 2, HEIGHT * (rows + 1) / 2), layout="constrained")
-    return figure, figure.subplots(rows, columns, **options)
+    return figure, figure.subplots(rows, columns, subplot_kw=kind, **options)
 
 
 def begin(ax: Axes | None, size: tuple[float, float] = (WIDTH, HEIGHT)) -> tuple[Any, Axes]:
@@ -152,7 +155,7 @@ def name_lines(ax: Axes, ends: list[tuple[float, str, Any]], height: float = 0.0
         ceiling = places[i] - height
     for place, (_, name, color) in zip(places, order, strict=True):
         at: dict[str, Any] = {"xycoords": "axes fraction", "textcoords": "offset points", "va": "center"}
-        ax.annotate(name, (1.0, place), xytext=(5, 0), color=color, fontsize=12, **at)
+        ax.annotate(name, (1.0, place), xytext=(5, 0), color=readable(color), fontsize=12, **at)
 
 
 def whole_steps(ax: Axes) -> None:

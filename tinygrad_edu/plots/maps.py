@@ -13,7 +13,7 @@ from ..errors import ShapeError
 from ..graphs import pretty
 from ..tensor import Tensor
 from .canvas import begin, finish, label, panels, remark, styled
-from .style import BAD, COLORS, INK, SIGNED, finite, words
+from .style import BAD, COLORS, INK, SIGNED, finite, readable, words
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -241,8 +241,8 @@ def images(
         wrong = labels is not None and predictions is not None and bool(labels[i] != predictions[i])
         for spine in ax.spines.values():
             spine.set(visible=True, color=COLORS[1] if wrong else "#BBBBBB", linewidth=2.5 if wrong else 0.6)
-        caption = _caption(labels, predictions, i, wrong)
-        ax.set_title(caption, fontsize=10, pad=3, fontweight="bold" if wrong else "normal", color=COLORS[1] if wrong else INK)
+        caption, color = _caption(labels, predictions, i, wrong), readable(COLORS[1]) if wrong else INK
+        ax.set_title(caption, fontsize=10, pad=3, fontweight="bold" if wrong else "normal", color=color)
     if title:
         figure.suptitle(title, fontweight="bold", fontsize=12)
     return finish(figure, to)
