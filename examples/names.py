@@ -80,7 +80,7 @@ def draw(history, losses, letters, points, path):
     for point, letter in zip(plane, letters, strict=True):
         look = {"color": "#D55E00" if letter in "aeiouáéíóú" else "#0072B2", "fontsize": 16}
         right.annotate(letter, point, ha="center", va="center", weight="bold", **look)
-    right.set_title("The letters' points: vowels are orange", weight="bold")
+    right.set_title("The letters' points: vowels are orange")
     right.set(xticks=[], yticks=[])
     figure.write(path)
 

@@ -671,3 +671,9 @@ def test_errors_of_zero_are_counted_and_no_inputs_are_refused() -> None:
 def test_a_path_that_left_may_end_where_f_overflows() -> None:
     figure = plots.path(lambda x, y: x * x + y * y, {"a": [[1.0, 1.0], [1e200, 2.0]]})
     assert figure.axes
+
+
+def test_the_names_of_rows_may_be_an_array() -> None:
+    classes = np.unique([2, 0, 1, 0])
+    figure = plots.heatmap(np.eye(3), rows=classes, columns=classes)
+    assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["0", "1", "2"]

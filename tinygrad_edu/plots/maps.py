@@ -261,7 +261,7 @@ def _numbers(values: Any) -> Any:
 
 def _longest(names: Sequence[object] | None) -> float:
     """How long the longest name is when it is written, roughly, in inches."""
-    return 0.09 * max((len(words(name)) for name in names or ()), default=0)
+    return 0.09 * max((len(words(name)) for name in (() if names is None else names)), default=0)
 
 
 def _ticks(axis: Any, names: Sequence[object] | None, count: int) -> None:
