@@ -65,8 +65,9 @@ napoleon_preprocess_types = False
 html_theme = "furo"
 html_static_path = ["_static"]
 html_css_files = ["tinygrad_edu.css"]
-html_js_files = ["pictures.js"]
+html_js_files = ["pictures.js", "sidebar.js"]
 html_copy_source = False
+html_show_search_summary = False  # a summary would be fetched, which a browser refuses for a file:// page
 html_show_sphinx = False
 pygments_style = "friendly"
 pygments_dark_style = "monokai"
@@ -82,6 +83,7 @@ SPANISH = {
     "Back to top": "Volver arriba",
     "Search": "Buscar",
 }
+CAPTIONS = {"Learn": "Aprender", "Do": "Hacer", "Understand": "Entender"}  # in the tree of pages
 
 
 def in_spanish(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: object) -> None:
@@ -89,8 +91,11 @@ def in_spanish(app: Sphinx, page: str, template: str, context: dict[str, Any], d
     if page.startswith("es/"):
         context["language"] = "es"
         context["_"] = context["gettext"] = lambda words: SPANISH.get(words, words)
+        for english, spanish in CAPTIONS.items():
+            caption = '<span class="caption-text">{}</span>'.format
+            context["furo_navigation_tree"] = context["furo_navigation_tree"].replace(caption(english), caption(spanish))
 
 
 def setup(app: Sphinx) -> None:
     """Called by Sphinx."""
-    app.connect("html-page-context", in_spanish)
+    app.connect("html-page-context", in_spanish, priority=900)  # after the theme, which makes the tree of pages

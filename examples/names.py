@@ -62,7 +62,8 @@ def run(out, quick=False, seed=0):
     print("\ninvented:", *(name + "*" * (name in known) for name in invented))
     draw(history, losses, letters, table.weight.numpy(), out / "names.svg")
     print(f"\nSeen: the loss is {network:.2f}, with pairs {pairs:.2f}, by guessing {guessing:.2f}.")
-    print(f"Of ten invented names {sum(name in known for name in invented)} are in its list (*).")
+    copied = sum(name in known for name in invented) or "None"
+    print(f"Smaller is better. {copied} of ten names are in its list; a * marks those that are.")
     return {"losses": losses, "invented": invented}
 
 

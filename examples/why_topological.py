@@ -75,7 +75,7 @@ def run(out, quick=False, seed=0):
     print(f"\nSeen: in topological order {visits} visits find the sum over {count:.1e} paths.")
     print(f"One by one, a million in a second, these would take {years:,.0f} years.")
     start, end = chain(2)
-    tg.draw_paths(end, start, to=out / "why_topological.svg")
+    demos.write(out, {"why_topological.svg": tg.draw_paths(end, start)})
     return {str(n): row for n, row in rows.items()}
 
 

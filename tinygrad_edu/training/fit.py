@@ -86,6 +86,7 @@ def fit(
     checkpoint : str or path, optional
         A file that is written after every epoch. If it is there already, the run goes on where it ended, and its numbers
         are, bit for bit, those of a run that was never stopped; ``epochs`` may be more than before.
+        If the file has more, nothing is trained, and ``history.stopped`` says so.
     progress : bool
         Print how far it is.
     callback : callable, optional
@@ -157,6 +158,8 @@ def fit(
         columns = [*names, *(f"val_{name}" for name in names if val is not None), "lr"]
         file = Checkpoint(checkpoint, model, tensors, optimizer, facts, columns)
         history, best = file.read()
+        if history.epochs > epochs:
+            history.stopped = f"the checkpoint has {history.epochs} epochs already"
         file.write(history, best)  # what cannot be written is known before the first epoch, not after it
     line = Progress(progress, epochs)
     try:
