@@ -42,16 +42,8 @@ def run(out, quick=False, seed=0):
     for name, model in models.items():
         opt = tg.optim.Adam(model.parameters())
         epochs = 6 if quick else 12
-        history = tg.fit(
-            model,
-            tg.cross_entropy,
-            train_set,
-            opt,
-            epochs=epochs,
-            seed=seed,
-            schedule=tg.optim.CosineLR(0.01, epochs),
-            progress=False,
-        )
+        how = {"epochs": epochs, "seed": seed, "schedule": tg.optim.CosineLR(0.01, epochs)}
+        history = tg.fit(model, tg.cross_entropy, train_set, opt, **how, progress=False)
         numbers[name] = {
             "weights": sum(p.size for p in model.parameters()),
             "loss": history["loss"][-1],
@@ -62,9 +54,10 @@ def run(out, quick=False, seed=0):
         print(f"{name:<12}{row}")
     draw(models["convolution"], x_test[:3], out / "convolution.svg")
     dense, conv = numbers["dense"], numbers["convolution"]
-    print(f"\nSeen: with {conv['weights']} weights instead of {dense['weights']} ", end="")
-    print(f"{conv['right']:.1%} are right instead of {dense['right']:.1%}.")
-    print(f"Moved by a pixel it is {conv['moved']:.1%} instead of {dense['moved']:.1%}.")
+    print("\nSeen: of the digits that were held out the convolution reads ", end="")
+    print(f"{conv['right']:.1%} right with {conv['weights']} weights,")
+    print(f"the dense network {dense['right']:.1%} with {dense['weights']}. ", end="")
+    print(f"Moved by a pixel it is {conv['moved']:.1%} and {dense['moved']:.1%}.")
     return numbers
 
 

@@ -37,7 +37,7 @@ def run(out, quick=False, seed=0):
     figure, (left, right) = tg.plots.panels(1, 2, size=(12, 5))
     tg.plots.loss_curve(history, log=True, title="Cross entropy", ax=left)
     title = f"{len(y_test)} digits held out"
-    tg.plots.heatmap(table, title=title, xlabel="taken for", ylabel="is", ax=right)
+    tg.plots.heatmap(table, title=title, xlabel="taken for", ylabel="digit", ax=right)
     figure.write(out / "digits.svg")
     wrong = np.flatnonzero(found != y_test)
     if len(wrong):
@@ -52,7 +52,7 @@ def run(out, quick=False, seed=0):
     pairs = table - np.diag(np.diag(table))
     i, j = divmod(int(pairs.argmax()), 10)
     print(f"\nSeen: of {len(y_test)} digits that were held out {accuracy:.1%} are read right.")
-    print(f"The most frequent mistake of {len(wrong)} is {i} taken for {j}, {pairs.max()} times.")
+    print(f"Of {len(wrong)} mistakes, the most frequent is {i} taken for {j}, {pairs.max()} times.")
     return {"accuracy": accuracy, "table": table.tolist(), "losses": history["loss"]}
 
 

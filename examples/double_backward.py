@@ -64,7 +64,8 @@ def run(out, quick=False, seed=0):
     left = slow[-1] / slow[-2]
     print(f"Gradient descent is {slow[-1]:.0e} away after {steps}: a step leaves {left:.0%}.")
     title = "g = dy/dx = 1 − y², and its gradient, the second derivative of y = tanh(x)"
-    tg.draw(g, direction="backward", values=True, title=title, to=out / "second_derivative.svg")
+    picture = tg.draw(g, direction="backward", values=True, title=title)
+    demos.write(out, {"second_derivative.svg": picture})
     return {"newton": newton, "slow": slow, "second": h.item()}
 
 

@@ -40,7 +40,7 @@ def after(name, array, values):
 
 
 def differences(name, values, h=1e-5):
-    """∂L/∂value entry by entry: push it up and down by h, and see what the loss does."""
+    """∂𝓛/∂value entry by entry: push it up and down by h, and see what the loss does."""
     gradient = np.zeros_like(values[name])
     for place in np.ndindex(gradient.shape):
         push = np.zeros_like(gradient)
@@ -64,15 +64,14 @@ def run(out, quick=False, seed=0):
     for (name, g), e in zip(hand.items(), engine, strict=True):
         apart[name] = float(np.max(np.abs(e.numpy() - g)))
         numeric[name] = float(np.max(np.abs(e.numpy() - differences(name, values))))
-        row = f"∂L/∂{name:<4}  {e.shape!s:<8}  {formulas[name]:<30}"
+        row = f"∂𝓛/∂{name:<4}  {e.shape!s:<8}  {formulas[name]:<30}"
         print(f"{row}  {apart[name]:9.1e}   {numeric[name]:9.1e}")
 
-    print(
-        f"\nSeen: the {len(hand)} gradients by hand are the engine's, to {max(apart.values()):.1g}."
-    )
-    print(f"Finite differences, which know no rule at all, agree to {max(numeric.values()):.1g}.")
-    tg.draw(L, to=out / "forward.svg")
-    tg.draw(L, direction="backward", to=out / "backward.svg")
+    most, numeric_most = max(apart.values()), max(numeric.values())
+    print(f"\nSeen: the {len(hand)} gradients by hand are the engine's, to {most:.1e}.")
+    print(f"Finite differences, which know no rule at all, agree to {numeric_most:.1e}.")
+    backward = tg.draw(L, direction="backward")
+    demos.write(out, {"forward.svg": tg.draw(L), "backward.svg": backward})
     return {"L": L.item(), "apart": apart, "numeric": numeric}
 
 

@@ -1,7 +1,7 @@
-"""One graph, many engines: what was recorded once runs in NumPy, Python, PyTorch, JAX and ONNX.
+"""One graph, many engines: what was recorded once runs as NumPy, as plain Python, and elsewhere.
 
-The record of a loss is all that is needed to write its gradients as source code, to compile them,
-or to export them. All must give the same numbers; they differ in speed.
+The record of a loss is enough to write its gradients as code, to compile or to export them: for
+PyTorch, JAX and onnxruntime too, if installed. All must give the same numbers, at their own speed.
 """
 
 from contextlib import suppress
@@ -74,11 +74,11 @@ def run(out, quick=False, seed=0):
         apart[name] = float(np.max(np.abs(result - expected)))
         ratios[name] = float(seconds / sweep)
         print(f"{name:<31}{apart[name]:18.0e}{ratios[name]:25.2f}")
-
+    absent = [e for e in ("PyTorch", "JAX", "onnxruntime") if not any(e in name for name in apart)]
+    print("not installed here:", ", ".join(absent) or "none")
     figure, axes = tg.plots.panels(size=(7, 3.2))
     axes.bar_label(axes.barh(list(ratios)[::-1], list(ratios.values())[::-1]), fmt=" %.2f")
-    axes.set(title="The note's gradients for 16 examples", xlabel="time, the sweep's = 1")
-    axes.margins(x=0.12)
+    axes.set(title="The note's gradients, N = 16", xlabel="time, the sweep's = 1", xmargin=0.12)
     figure.write(out / "one_graph_many_engines.svg")
     best = min(ratios, key=ratios.get)
     print(f"\nSeen: the gradients of {len(apart)} engines agree to {max(apart.values()):.0e}.")

@@ -64,7 +64,7 @@ def run(out, quick=False, seed=0):
 
     figure, (map_axes, axes) = tg.plots.panels(1, 2, size=(12, 4.6))
     tg.plots.path(
-        rosenbrock, paths, xlim=(-1.6, 1.5), ylim=(-0.6, 1.8), minimum=MINIMUM, ax=map_axes
+        rosenbrock, paths, xlim=(-1.6, 1.5), ylim=(-3.4, 1.8), minimum=MINIMUM, ax=map_axes
     )
     away = {name: np.linalg.norm(path - MINIMUM, axis=1) for name, path in paths.items()}
     tg.plots.loss_curve(away, what="distance", log=True, xlabel="step", ax=axes)

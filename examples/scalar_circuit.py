@@ -40,6 +40,7 @@ def run(out, quick=False, seed=0):
     L = tg.tanh(n).named("L")
     L.backward()
     print(tg.graph(L, level="scalar"))
+    print("In formulas x1 is written x⁽¹⁾, as the lecture note numbers its layers.")
 
     # Three ways to the same gradients: the sweep, the chain rule by hand, and a small push.
     hand, push, rows = by_hand(**numbers), 1e-5, {}
@@ -54,8 +55,9 @@ def run(out, quick=False, seed=0):
 
     print(f"\nSeen: the engine's gradients differ from the chain rule by hand by {difference:.1g}.")
     print(f"A push of each input moves L at the same rate, to {pushed:.1g}.")
-    tg.draw(L, level="op", local=True, to=out / "scalar_circuit.svg")
-    tg.draw(L, level="op", direction="backward", to=out / "scalar_circuit_backward.svg")
+    forward = tg.draw(L, level="op", local=True)
+    backward = tg.draw(L, level="op", direction="backward")
+    demos.write(out, {"scalar_circuit.svg": forward, "scalar_circuit_backward.svg": backward})
     return {"L": L.item(), "gradients": rows, "difference": difference, "pushed": pushed}
 
 

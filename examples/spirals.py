@@ -41,14 +41,15 @@ def run(out, quick=False, seed=0):
     figure, (left, right) = tg.plots.panels(1, 2, size=(11, 4.4))
     tg.plots.loss_curve(losses, log=True, title="Cross entropy while it learns", ax=left)
     left.axhline(np.log(3), color="black", linestyle=":")
-    left.annotate("guessing: ln 3", (len(losses), np.log(3)), (0, 4), ha="right",
-                  textcoords="offset points")
+    left.annotate(
+        "guessing: ln 3", (len(losses), np.log(3)), (0, 4), ha="right", textcoords="offset points"
+    )
     left.set_ylim(top=3)
     title = f"{accuracies[-1]:.1%} of the held-out points are right"
     tg.plots.decision_boundary(model, *test_set, classes=points.classes, title=title, ax=right)
     figure.write(out / "spirals.svg")
-    print(f"\nSeen: the loss falls from {losses[0]:.2f} to {losses[-1]:.3f}; guessing has ln 3 = 1.10.")
-    print(f"Of the held-out points {accuracies[0]:.0%} are right at first, {accuracies[-1]:.0%} at last.")
+    print(f"\nSeen: the loss falls from {losses[0]:.2f} to {losses[-1]:.3f}; guessing has ln 3.")
+    print(f"Held-out points are right: {accuracies[0]:.0%} at first, {accuracies[-1]:.0%} at last.")
     return {"losses": losses, "accuracies": accuracies}
 
 

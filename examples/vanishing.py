@@ -1,10 +1,10 @@
-"""Vanishing gradients: the first numbers of the weights decide whether a deep network learns at all.
+"""Vanishing gradients: the first numbers of the weights decide whether a deep network learns.
 
 On its way back a gradient is multiplied by f'(u) and by Wᵀ in every layer. Where that makes it
-smaller each time, little of it reaches the first layer: sig' is 1/4 at most. Where the
-weights are so small that the values vanish on their way forward too, no layer gets anything. X.
-Glorot and Y. Bengio, "Understanding the difficulty of training deep feedforward neural networks" (2010); K. He
-et al., "Delving deep into rectifiers" (2015).
+smaller each time, little of it reaches the first layer: sig' is 1/4 at most. Where the weights are
+so small that the values vanish on their way forward too, no layer gets anything. X. Glorot and
+Y. Bengio, "Understanding the difficulty of training deep feedforward neural networks" (2010);
+K. He et al., "Delving deep into rectifiers" (2015).
 """
 
 import numpy as np
@@ -52,15 +52,16 @@ def run(out, quick=False, seed=0):
 
     figure, (left, right) = tg.plots.panels(1, 2, size=(12, 4.6))
     title = "Gradients before the first step"
-    tg.plots.loss_curve(
-        norms, what="norm of dL/dW", log=True, xlabel="layer", title=title, ax=left
-    )
+    tg.plots.loss_curve(norms, what="norm of dL/dW", log=True, xlabel="layer", title=title, ax=left)
     left.set_xticks(range(DEPTH), range(1, DEPTH + 1))
     tg.plots.loss_curve(losses, xlabel="step", title="Does it learn?", ax=right)
     figure.write(out / "vanishing.svg")
     sigmoid, tanh, xavier, he = (found[0] for found in norms.values())
-    print(f"\nSeen: the first layer's gradient is {sigmoid:.0e} or {tanh:.0e}, and nothing is learned;")
-    print(f"with Xavier's numbers for tanh it is {xavier:.1g}, with He's for relu {he:.1g}: both learn.")
+    print(
+        f"\nSeen: gradients of {sigmoid:.0e} and {tanh:.0e} in layer 1 leave the loss at ln 3 ",
+        end="",
+    )
+    print(f"= {np.log(3):.3f}.\nThose of {xavier:.2f} (Xavier) and {he:.2f} (He) bring it down.")
     return {"norms": norms, "ratios": ratios, "losses": losses}
 
 

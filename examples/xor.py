@@ -44,6 +44,9 @@ def run(out, quick=False, seed=0):
 
     figure, axes = tg.plots.panels(1, 3, size=(12.5, 4.1))
     for ax, (name, model) in zip(axes, best.items(), strict=True):
+        undecided = np.abs(outputs[name] - 0.5).max() < 0.05
+        loss = f"loss {min(losses[name]):.4f}"
+        title = "½ for all,\nthe line means nothing" if undecided else loss
         tg.plots.decision_boundary(
             model,
             x,
@@ -51,14 +54,16 @@ def run(out, quick=False, seed=0):
             classes=["equal", "different"],
             margin=0.5,
             legend=name == "4 hidden",
-            title=f"{name}: loss {min(losses[name]):.4f}",
+            title=f"{name}: {title}",
             ax=ax,
         )
     figure.write(out / "xor.svg")
     few, many = (sum(loss < 0.1 for loss in losses[name]) for name in ("2 hidden", "4 hidden"))
     least = min(losses["one neuron"])
     print(f"\nSeen: no loss of one neuron is below {least:.4f}; ln 2 is {np.log(2):.4f}.")
-    print(f"All four are right for {few} of {len(seeds)} seeds with 2 hidden neurons, {many} with 4.")
+    print(
+        f"All four are right for {few} of {len(seeds)} seeds with 2 hidden neurons, {many} with 4."
+    )
     probabilities = {name: p.tolist() for name, p in outputs.items()}
     return {"losses": losses, "probabilities": probabilities}
 

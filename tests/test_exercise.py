@@ -6,6 +6,7 @@ import contextlib
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +17,7 @@ import pytest
 
 import tinygrad_edu as tg
 from tinygrad_edu import note
+from tinygrad_edu.sweep import topological_order
 
 
 def run(path: Path) -> str:
@@ -38,7 +40,8 @@ def executed(path: Path) -> tuple[dict[str, Any], str]:
                 if cell["cell_type"] == "code":
                     exec("".join(cell["source"]), space)
         else:
-            exec(path.read_text(encoding="utf-8"), {**space, "__file__": str(path)})
+            space["__file__"] = str(path)
+            exec(path.read_text(encoding="utf-8"), space)
     return space, out.getvalue()
 
 
@@ -53,7 +56,8 @@ def test_the_notes_sheet_and_its_solution(tmp_path: Path) -> None:
     assert last(run(sheet)) == "0 of 12 right, 12 not answered"
     assert last(run(solution)) == "12 of 12 right"
     text = sheet.read_text(encoding="utf-8")
-    assert "    u2 = h1 @ W2 + b2  # (N, d2)\n" in text
+    assert re.search(r"    u2 = h1 @ W2 \+ b2 +# \(N, d2\)\n", text)
+    assert "    h2 = tg.sigmoid(u2)" in text
     assert "# ∂𝓛/∂W⁽²⁾, shape (d₁, d₂) = (3, 3); W⁽²⁾ is used in u⁽²⁾\ndW2 = ...\n" in text
     answers = [line.split(" = ")[0] for line in text.split("\n") if line.endswith(" = ...")]
     assert " ".join(answers) == "dyhat du3 dc dU dh2 du2 db2 dW2 dh1 du1 db1 dW1"
@@ -95,6 +99,90 @@ def test_a_notebook(tmp_path: Path, lang: str) -> None:
     assert sum(cell["source"] == ["dW2 = ..."] for cell in cells) == 1
     ids = [cell["id"] for cell in cells]
     assert len(set(ids)) == len(ids)
+
+
+@pytest.mark.parametrize("lang", ["en", "es"])
+def test_what_a_sheet_says_of_functions_works(tmp_path: Path, lang: str) -> None:
+    h = tg.Tensor([[1.0, 2.0], [0.5, -1.0]], requires_grad=True, name="h")
+    W, b = (tg.Tensor(np.ones(shape), requires_grad=True, name=name) for name, shape in (("W", (2, 3)), ("b", 3)))
+    L = (tg.tanh((h @ W + b).named("u")) ** 2).sum().named("L")
+    sheet, solution = tg.exercise(L, tmp_path / "hoja.py", wrt=["W", "b", "u"], lang=lang)
+    assert solution.name == {"en": "hoja_solution.py", "es": "hoja_solucion.py"}[lang]
+    text = sheet.read_text(encoding="utf-8")
+    said = re.findall(r"`(d\w+) = (lambda .*?)`", text)
+    assert [name for name, _ in said] == ["dW", "db"]
+    for name, formula in said:
+        text = text.replace(f"\n{name} = ...", f"\n{name} = {formula}")
+    sheet.write_text(text, encoding="utf-8")
+    assert last(executed(sheet)[1]) == {"en": "2 of 3 right, 1 not answered", "es": "2 de 3 bien, 1 sin responder"}[lang]
+
+
+def test_a_sheet_in_spanish_speaks_of_dimensiones(tmp_path: Path) -> None:
+    sheet, _ = tg.exercise(note.network()["L"], tmp_path / "hoja.py", lang="es")
+    text = sheet.read_text(encoding="utf-8")
+    assert "# ∂𝓛/∂W⁽²⁾, dimensiones (d₁, d₂) = (3, 3); W⁽²⁾ se usa en u⁽²⁾" in text
+    assert not re.search(r"\bforma\b", text + executed(sheet)[1])
+
+
+X = np.array([[0.3, -0.7, 1.9], [2.1, 0.4, -1.2]])
+CALLS: dict[str, Any] = {
+    "sigmoid": tg.sigmoid,
+    "log_sigmoid": tg.log_sigmoid,
+    "softplus": tg.softplus,
+    "relu": tg.relu,
+    "silu": tg.silu,
+    "gelu": tg.gelu,
+    "leaky_relu": lambda u: tg.leaky_relu(u, 0.2),
+    "elu": tg.elu,
+    "celu": lambda u: tg.celu(u, 0.7),
+    "selu": tg.selu,
+    "clip": lambda u: tg.clip(u, -1.0, 1.0),
+    "softmax": lambda u: tg.softmax(u, axis=0),
+    "log_softmax": tg.log_softmax,
+    "logsumexp": lambda u: tg.logsumexp(u, axis=1, keepdims=True),
+    "norm": lambda u: tg.norm(u, axis=0),
+    "cross_entropy": lambda u: tg.cross_entropy(u, [2, 0]),
+    "binary_cross_entropy": lambda u: tg.binary_cross_entropy(u * u / 20, (X > 0).astype(u.dtype)),
+    "binary_cross_entropy_with_logits": lambda u: tg.binary_cross_entropy_with_logits(u, (X > 0).astype(u.dtype)),
+}
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("name", CALLS)
+def test_a_sheet_calls_public_functions_and_records_the_same(tmp_path: Path, name: str, dtype: Any) -> None:
+    w = tg.Tensor(X[0], requires_grad=True, name="w", dtype=dtype)
+    u = (w * tg.Tensor(X, name="x", dtype=dtype)).named("u")
+    L = (CALLS[name](u).named("h") ** 2).sum().named("L")
+    sheet, solution = tg.exercise(L, tmp_path / "sheet.py")
+    assert f"tg.{name}(" in sheet.read_text(encoding="utf-8")
+    for file in (sheet, solution):
+        assert "OPS" not in file.read_text(encoding="utf-8")
+        space, out = executed(file)
+        assert last(out).startswith("3 of 3 right" if file is solution else "0 of 3 right")
+    assert isinstance(space["dw"], np.ndarray)
+
+    def operations(root: tg.Tensor) -> list[str]:
+        return [t.op.name if t.inputs else "" for t in topological_order([root])]
+
+    assert operations(space["values"]["L"]) == operations(L)
+    assert space["values"]["L"].dtype == L.dtype
+
+
+def test_classes_are_chosen_from_the_rows_of_an_identity_matrix(tmp_path: Path) -> None:
+    for dtype in (np.float64, np.float32):
+        z = tg.Tensor(X, requires_grad=True, name="z", dtype=dtype)
+        _, solution = tg.exercise(tg.cross_entropy(z, [2, 0]).named("L"), tmp_path / f"{np.dtype(dtype)}.py")
+        kind = "" if dtype is np.float64 else ", dtype=L.dtype"
+        line = f"dz = (tg.softmax(z, axis=-1).numpy() - np.eye(3{kind})[y]) / 2"
+        assert line in solution.read_text(encoding="utf-8")
+        space, out = executed(solution)
+        assert last(out) == "1 of 1 right"
+        assert space["dz"].dtype == dtype
+    logits = tg.Tensor(X, requires_grad=True, name="z")
+    L = -tg.log_softmax(logits)[[0, 1], np.array([-1, 0])].mean()  # a class may be counted from the end
+    _, solution = tg.exercise(L, tmp_path / "last.py")
+    assert "np.eye(3)[c2]" in solution.read_text(encoding="utf-8")
+    assert last(executed(solution)[1]) == "1 of 1 right"
 
 
 def test_a_notebook_is_valid(tmp_path: Path) -> None:
@@ -260,3 +348,37 @@ def test_errors(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="there is no folder"):
         tg.exercise(L, tmp_path / "nowhere" / "sheet.py")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_sheet_that_was_filled_in_is_not_overwritten(tmp_path: Path) -> None:
+    L = note.network()["L"]
+    files = tg.exercise(L, tmp_path / "sheet.py")
+    assert tg.exercise(L, tmp_path / "sheet.py") == files  # the same bytes: nothing is lost
+    answers = files[0].read_text(encoding="utf-8").replace("dc = ...", "dc = du3.sum()")
+    files[0].write_text(answers, encoding="utf-8")
+    files[1].unlink()
+    with pytest.raises(FileExistsError, match=r"'sheet\.py' exists.*\n  Try: another name, or overwrite=True"):
+        tg.exercise(L, tmp_path / "sheet.py")
+    assert files[0].read_text(encoding="utf-8") == answers
+    assert not files[1].exists()  # none is written
+    assert tg.exercise(L, tmp_path / "sheet.py", overwrite=True) == files
+    assert "dc = ...\n" in files[0].read_text(encoding="utf-8")
+    with pytest.raises(FileExistsError, match=r"'sheet_solution\.py' exists"):
+        tg.exercise(L, tmp_path / "other.py", solution=files[1], lang="es")
+    with pytest.raises(FileNotFoundError):
+        tg.exercise(L, tmp_path / "new.py", solution=tmp_path / "nowhere" / "new_solution.py")
+    assert not (tmp_path / "new.py").exists()
+    many = note.network(n=100)["L"]
+    (tmp_path / "many.npz").write_bytes(b"somebody's data")
+    with pytest.raises(FileExistsError, match=r"'many\.npz' exists"):
+        tg.exercise(many, tmp_path / "many.py")
+    assert tg.exercise(many, tmp_path / "many.py", overwrite=True) == tg.exercise(many, tmp_path / "many.py")
+
+
+def test_values_called_like_what_a_sheet_calls(tmp_path: Path) -> None:
+    value = tg.Tensor([1.0, 2.0], name="forward")
+    for name in ("print", "zip", "dict", "np", "tg", "report", "answers", "values", "tensors", "lambda", "dprint"):
+        value = (value * tg.Tensor([0.5, -0.3], requires_grad=True, name=name)).named(f"after {name}")
+    sheet, solution = tg.exercise(value.sum().named("L"), tmp_path / "sheet.py")
+    assert last(run(sheet)) == "0 of 22 right, 22 not answered"
+    assert last(run(solution)) == "22 of 22 right"

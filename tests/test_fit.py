@@ -15,6 +15,7 @@ import pytest
 import tinygrad_edu as tg
 from tinygrad_edu import nn
 from tinygrad_edu.training import History, accuracy
+from tinygrad_edu.training.progress import Progress
 
 X, Y = tg.data.moons(60, noise=0.2, seed=0)
 XV, YV = tg.data.moons(30, noise=0.2, seed=1)
@@ -161,6 +162,17 @@ OPTIMIZERS: list[Callable[[nn.Module], tg.optim.Optimizer]] = [
 ]
 
 
+def test_a_checkpoint_with_more_epochs_than_asked_for_says_so(tmp_path: Path) -> None:
+    first = network()
+    whole = run(first, epochs=5, checkpoint=tmp_path / "run.npz")
+    assert whole.stopped == ""
+    for epochs, said in ((5, ""), (3, "the checkpoint has 5 epochs already")):
+        again = network(seed=1)
+        history = run(again, epochs=epochs, checkpoint=tmp_path / "run.npz")
+        assert (history, history.stopped) == (whole, said)
+        assert equal(numbers(again), numbers(first))
+
+
 @pytest.mark.parametrize("make", OPTIMIZERS)
 @pytest.mark.parametrize("stop", range(1, 9))
 def test_a_resumed_run_is_bit_for_bit_the_whole_one(
@@ -175,7 +187,7 @@ def test_a_resumed_run_is_bit_for_bit_the_whole_one(
     again = make(resumed)
     history = run(resumed, again, **FULL, checkpoint=tmp_path / "run.npz")
     assert history == expected
-    assert history.stopped == expected.stopped
+    assert history.stopped == expected.stopped == ""
     assert equal(numbers(resumed), numbers(whole))
     ours, theirs = optimizer.state_dict(), again.state_dict()
     assert all(np.array_equal(ours[name], theirs[name]) for name in ours)
@@ -265,7 +277,7 @@ def test_a_file_that_is_no_checkpoint(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no whole zip archive"):
         run(model, checkpoint=path)
     tg.save(path, model)
-    with pytest.raises(ValueError, match="is not a checkpoint"):
+    with pytest.raises(ValueError, match="is not a checkpoint: it has no run/settings"):
         run(model, checkpoint=path)
     tg.save(path, {**state, "random/3.generator": np.array("{}")})
     with pytest.raises(ValueError, match="load_random_state"):
@@ -273,6 +285,41 @@ def test_a_file_that_is_no_checkpoint(tmp_path: Path) -> None:
     tg.save(path, {**state, "history/loss": np.array([1.0, 2.0, 3.0])})
     with pytest.raises(ValueError, match="is not a checkpoint: History: the columns are not equally long"):
         run(model, checkpoint=path)
+    assert equal(numbers(model), before)
+
+
+def test_a_history_that_does_not_fit(tmp_path: Path) -> None:
+    path = tmp_path / "run.npz"
+    run(network(), epochs=2, checkpoint=path, metrics=[accuracy])
+    state = tg.load(path)
+    model = network()
+    before = numbers(model)
+    without = {name: array for name, array in state.items() if name != "history/accuracy"}
+    none = {name: array for name, array in state.items() if not name.startswith("history/")}
+    for changed, words in [
+        (without, "history: it holds loss, lr, not loss, accuracy, lr\n"),
+        ({**state, "history/more": np.ones(2)}, "history: it holds loss, accuracy, lr, more, not"),
+        ({**state, "run/seconds": np.ones(3)}, "history: there are 2 epochs, and the times of 3"),
+        (none, "history: there are 0 epochs, and the times of 2"),
+        ({**state, "history/loss": np.ones((2, 2))}, "is not a checkpoint"),
+        ({**state, "run/settings": np.array("[]")}, "is not a checkpoint"),
+    ]:
+        tg.save(path, changed)
+        with pytest.raises(ValueError, match=words):
+            run(model, epochs=3, checkpoint=path, metrics=[accuracy])
+        assert equal(numbers(model), before)
+    tg.save(path, state)
+    assert run(model, epochs=3, checkpoint=path, metrics=[accuracy]).epochs == 3
+
+
+def test_best_numbers_that_do_not_fit(tmp_path: Path) -> None:
+    path = tmp_path / "run.npz"
+    run(network(), epochs=1, checkpoint=path, patience=5)
+    model = network()
+    before = numbers(model)
+    tg.save(path, {**tg.load(path), "best/0.weight": np.ones((8, 2))})
+    with pytest.raises(ValueError, match=r"best: 0.weight has shape \(8, 2\), not \(2, 8\)"):
+        run(model, checkpoint=path, patience=5)
     assert equal(numbers(model), before)
 
 
@@ -321,6 +368,11 @@ def test_the_best_is_in_the_checkpoint(tmp_path: Path, first: int) -> None:
     for _ in range(2):
         history, w = valley(epochs=20, patience=3, checkpoint=tmp_path / "run.npz")
         assert (history, history.stopped, w) == (expected, expected.stopped, best)
+
+
+@pytest.mark.parametrize(("answer", "epochs"), [(True, 1), (np.True_, 1), (False, 3), (None, 3), ("kept", 3), ([1], 3)])
+def test_only_true_stops_it(answer: object, epochs: int) -> None:
+    assert run(network(), epochs=3, callback=lambda epoch, history: answer).epochs == epochs
 
 
 def test_the_callback_may_stop_it() -> None:
@@ -372,20 +424,71 @@ def test_arguments_that_do_not_fit() -> None:
         ({"loss": "mse"}, TypeError, "the loss is str, not a function"),
         ({"loss": lambda p, y: 3.0}, TypeError, r"the loss gives float, not a Tensor"),
         ({"loss": lambda p, y: p}, tg.GradientError, "not a scalar"),
-        ({"epochs": -1}, ValueError, "epochs is -1; it must be at least 0"),
+        ({"epochs": -1}, ValueError, "epochs is -1: it must be at least 0"),
         ({"batch_size": 0}, ValueError, "batch_size is 0"),
         ({"patience": 0}, ValueError, "patience is 0"),
-        ({"epochs": 2.5}, TypeError, "integer"),
+        ({"epochs": 2.5}, TypeError, "epochs is float, not a whole number"),
         ({"metrics": accuracy}, TypeError, r"Try: metrics=\[accuracy\]"),
         ({"metrics": [accuracy, accuracy]}, ValueError, "names of their own"),
         ({"metrics": {"loss": accuracy}}, ValueError, "names of their own"),
         ({"schedule": lambda epoch: -1.0}, ValueError, "lr is -1"),
+        ({"schedule": 0.0}, TypeError, "the schedule is float, not a function"),
+        ({"callback": 0}, TypeError, "the callback is int, not a function"),
+        ({"loss": nn.CrossEntropyLoss}, TypeError, r"the loss is the class CrossEntropyLoss.\n  Try: CrossEntropyLoss\(\)"),
+        ({"model": nn.Tanh}, TypeError, r"the model is the class Tanh.\n  Try: Tanh\(\)"),
+        ({"epochs": None}, TypeError, "epochs is NoneType, not a whole number"),
+        ({"batch_size": 16.0}, TypeError, "batch_size is float"),
+        ({"seed": -1}, ValueError, "fit: seed is -1"),
+        ({"patience": "a"}, TypeError, "patience is str"),
+        ({"clip": -1}, ValueError, "fit: clip is -1"),
+        ({"clip": "a"}, TypeError, "fit: clip is str, not a number"),
+        ({"metrics": "accuracy"}, TypeError, r"a metric is str, not a function.\n  Try: metrics=\[tg.training.accuracy\]"),
+        ({"metrics": {"e": 3}}, TypeError, "a metric is int"),
     ]:
         before = [w.numpy() for w in model.parameters()]
         with pytest.raises(error, match=words):
             tg.fit(**{**good, **changed})
         assert equal([w.numpy() for w in model.parameters()], before)
     assert tg.fit(**{**good, "epochs": 0}).epochs == 0
+
+
+def test_metrics_and_models_that_give_something_else() -> None:
+    for metric, what in ((lambda p, y: p, r"an array of shape \(16, 2\)"), (lambda p, y: None, "NoneType")):
+        with pytest.raises(TypeError, match=f"the metric e gives {what}, not a number"):
+            run(network(), metrics={"e": metric})
+    two = nn.Linear(2, 2, seed=0)
+    optimizer = tg.optim.SGD(two.parameters(), lr=0.1)
+
+    def first(p: Any, y: Any) -> tg.Tensor:
+        return tg.cross_entropy(p[0], y)
+
+    def fit(model: Any, loss: Any, **settings: Any) -> History:
+        return tg.fit(model, loss, (X, Y), optimizer, epochs=1, progress=False, **settings)
+
+    assert fit(lambda x: (two(x), two(x)), first).epochs == 1
+    more: list[dict[str, Any]] = [{"metrics": [accuracy]}, {"validation": (XV, YV)}]
+    for settings in more:
+        with pytest.raises(TypeError, match="the model gives a tuple; metrics and validation need one Tensor"):
+            fit(lambda x: (two(x), two(x)), first, **settings)
+    with pytest.raises(tg.ShapeError, match="a row for every example; it gives a single number"):
+        fit(lambda x: two(x).mean(), lambda p, y: p * p, validation=(XV, YV))
+
+
+def test_what_is_said_about_a_loss_that_is_not_finite() -> None:
+    w = tg.Tensor(1.0, requires_grad=True)
+    x = np.array([1.0, np.nan, 2.0])
+
+    def fit(x: Any, y: Any, lr: float = 0.1, **settings: Any) -> str:
+        with np.errstate(all="ignore"), pytest.raises(FloatingPointError) as caught:
+            tg.fit(lambda x: w * x, tg.mse, (x, y), tg.optim.SGD([w], lr), seed=None, progress=False, batch_size=2, **settings)
+        return str(caught.value)
+
+    assert "x of this batch is nan at [1]: no rate would help" in fit(x, np.ones(3))
+    assert "y of this batch is nan at [1]" in fit(np.ones(3), x)
+    assert "Try: with tg.detect_anomaly()" in fit(np.full(3, 1e200), np.ones(3))  # before any step
+    assert "Try: a learning rate below 1e+300 or clip=1.0 or with" in fit(np.ones(3), np.zeros(3), 1e300)
+    w.data = 1.0
+    assert "Try: a learning rate below 1e+300 or with" in fit(np.ones(3), np.zeros(3), 1e300, clip=2.0)
 
 
 # ---- what is printed -----------------------------------------------------------------------------------------------------
@@ -406,6 +509,17 @@ def test_plain_lines_where_nothing_can_be_rewritten(capsys: pytest.CaptureFixtur
     assert len(capsys.readouterr().out.splitlines()) == 2
     run(network(), epochs=3, progress=False)
     assert capsys.readouterr() == ("", "")
+
+
+def test_a_shorter_line_leaves_nothing_of_the_longer_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdout", terminal := Terminal())
+    line = Progress(True, 2)
+    line.show(1, {"loss": 0.1234})
+    line.show(2, {"loss": 0.5})
+    line.close()
+    first, second = terminal.getvalue().rstrip("\n").split("\r")[1:]
+    assert len(first) == len(second)
+    assert second.rstrip() == "epoch 2/2  loss 0.5"
 
 
 def test_one_line_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -448,6 +562,7 @@ def test_history() -> None:
 
 
 def test_accuracy() -> None:
+    assert accuracy([0.3, -0.3, 0.0], [1, 0, 0]) == 1.0  # above 0, not above 1/2
     assert accuracy([[1.0, 2.0, 0.0], [5.0, 0.0, 0.0]], [1, 2]) == 0.5
     assert accuracy([[-1.0], [2.0]], [0, 1]) == 1.0
     assert accuracy([[-1.0], [2.0]], [[1], [1]]) == 0.5

@@ -126,6 +126,25 @@ def test_automatic_names_leave_the_users_names_alone() -> None:
     assert [node.name for node in graph] == ["c", "c1", "t1", "t", "c2", "t2", "t3", "c3", "L"]
 
 
+def test_the_target_of_a_loss_is_called_y() -> None:
+    x, w = np.array([[0.3, -1.0], [2.0, 0.5]]), tg.Tensor([0.5, -0.25], requires_grad=True, name="w")
+    for loss, target in (
+        (tg.mse, [0.5, 2.0]),
+        (tg.binary_cross_entropy_with_logits, [0.0, 1.0]),
+        (lambda u, y: tg.binary_cross_entropy(tg.sigmoid(u), y), [0.0, 1.0]),
+        (lambda u, y: tg.cross_entropy(np.ones((2, 2)) * u, y), [1, 0]),
+    ):
+        u = x @ w
+        graph = tg.graph(loss(u, np.array(target)))
+        assert [node.name for node in graph if node.kind == "constant"][-1] == "y"
+        assert np.array_equal(graph["y"].value, target)
+        assert graph["y"].automatic
+        names = [node.name for node in tg.graph(loss(u, target) + loss(2 * u, target))]  # two targets, or one of them
+        assert "y" not in names
+        v = u.named("y")  # the name is taken
+        assert tg.graph(loss(v, target))["y"].kind == "result"
+
+
 def test_a_sum_whose_axis_is_put_back_keeps_it() -> None:
     x = tg.Tensor(np.ones((2, 3)), requires_grad=True, name="x")
     assert tg.graph(x.sum(axis=1).reshape(2, 1).named("y"))["y"].formula == "sum(x, axis=1, keepdims=True)"

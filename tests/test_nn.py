@@ -210,6 +210,26 @@ def test_dropout_draws_anew_at_every_call() -> None:
     assert not np.array_equal(drop(np.ones(50)).data, drop(np.ones(50)).data)
 
 
+def test_a_single_number_is_flattened_to_one() -> None:
+    assert nn.Flatten()(3.0).tolist() == nn.Flatten(0)(3.0).tolist() == [3.0]
+
+
+def test_softmax_is_along_its_axis() -> None:
+    x = numbers(3, 4)
+    for axis in (0, 1, -1):
+        assert np.allclose(nn.Softmax(axis)(x).data.sum(axis), 1)
+        assert np.allclose(np.exp(nn.LogSoftmax(axis)(x).data).sum(axis), 1)
+
+
+def test_a_batch_of_no_examples() -> None:
+    for make, shape in LAYERS.values():
+        layer = make().eval()
+        if isinstance(layer, nn.Softmax):
+            continue  # along the examples, of which there are none
+        assert layer(np.zeros((0, *shape[1:]))).shape == (0, *layer(np.zeros((3, *shape[1:]))).shape[1:])
+    assert nn.Embedding(5, 2)(np.zeros((0, 3), int)).shape == (0, 3, 2)
+
+
 def test_losses_are_the_functions() -> None:
     u, y, classes = numbers(4, 3), np.array([[0.0, 1.0, 1.0]] * 4), np.array([0, 2, 1, 1])
     p = 1 / (1 + np.exp(-u))
@@ -310,6 +330,8 @@ def test_parts_are_found_in_attributes_lists_and_dicts_in_the_order_of_definitio
     assert list(model.state_dict()) == [*names, "offset"]
     assert [name for name, _ in model.named_modules()] == ["", "blocks.0", "blocks.1", "blocks.2", "heads.a", "heads.b"]
     assert [name for name, _ in model.named_children()] == ["blocks.0", "blocks.1", "blocks.2", "heads.a", "heads.b"]
+    vars(model)["pair"] = (nn.Linear(1, 1), [tg.Tensor(1.0)])
+    assert list(model.state_dict())[-3:] == ["pair.0.weight", "pair.0.bias", "pair.1.0"]
     assert list(model.random_state()) == ["heads.b.rng"]
 
 
@@ -320,6 +342,19 @@ def test_a_list_that_holds_a_module_twice_and_itself() -> None:
     parts.append(parts)
     vars(model)["parts"] = parts
     assert model.named_children() == [("parts.0", layer)]
+    assert repr(model).count("parts.") == 2
+
+
+def test_a_module_in_two_places_is_shown_in_both() -> None:
+    layer = nn.Linear(2, 2)
+    assert repr(nn.Sequential(layer, nn.Tanh(), layer)).splitlines() == [
+        "Sequential",
+        "  0  Linear(2, 2)  weight (2, 2), bias (2,)  6",
+        "  1  Tanh",
+        "  2  Linear(2, 2)  (the same as above)",
+        "  parameters                                 6",
+    ]
+    assert repr(nn.MLP([2, 3, 3, 1], nn.LeakyReLU(0.1))).count("LeakyReLU(0.1)\n") == 2
 
 
 def test_a_list_may_grow() -> None:
@@ -448,14 +483,18 @@ def test_loading_lists_every_difference_and_changes_nothing() -> None:
         model.load_state_dict(given)
     assert str(caught.value).splitlines() == [
         "load_state_dict (MLP): 4 differences, nothing was changed",
-        "  shape      0.weight  is (2, 3) here, (3, 2) was given",
-        "  type       2.weight  holds float64 here, complex128 (3, 1) was given",
-        "  missing    2.bias    (1,)",
-        "  unexpected other     float64 (4,)",
+        "  0.weight has shape (3, 2), not (2, 3)",
+        "  2.weight holds complex128, not float64",
+        "  2.bias is missing, of shape (1,)",
+        "  other is not known here, of shape (4,)",
         "  PyTorch's weights are (out, in), these are (in, out).",
-        "  Try: state['0.weight'].T",
+        "  Try: state | {name: state[name].T for name in ['0.weight']}",
     ]
     assert all(np.array_equal(before[name], value) for name, value in model.state_dict().items())
+    assert not isinstance(caught.value, tg.ShapeError)
+    kernels = nn.Conv2d(1, 2, (3, 4), bias=False)
+    with pytest.raises(tg.ShapeError, match=r"not \(2, 1, 3, 4\)$"):  # no transpose of a matrix
+        kernels.load_state_dict({"weight": np.ones((4, 3, 1, 2))})
     given = {**before, "0.bias": np.ones(4)}
     with pytest.raises(tg.ShapeError, match="1 difference, nothing"):
         model.load_state_dict(given)
@@ -464,7 +503,7 @@ def test_loading_lists_every_difference_and_changes_nothing() -> None:
 @pytest.mark.parametrize("value", [None, "a", [[1.0], [1.0, 2.0]], object(), b"bytes"])
 def test_loading_what_is_no_array(value: object) -> None:
     model = nn.Linear(2, 1, bias=False)
-    with pytest.raises(ValueError, match=r"type       weight  holds float64 here"):
+    with pytest.raises(ValueError, match=r"  weight (holds|has shape|is no array)"):
         model.load_state_dict({"weight": value})
     with pytest.raises(TypeError, match="a dict of names"):
         model.load_state_dict([value])
@@ -511,6 +550,7 @@ def test_a_random_state_that_does_not_fit_changes_nothing() -> None:
         ),
         (lambda: nn.Linear(2, 3)(1.0), tg.ShapeError, r"the last axis of x must be in_features, 2"),
         (lambda: nn.Linear(0, 3), ValueError, "in_features is 0: it must be at least 1"),
+        (lambda: nn.Linear(True, 3), TypeError, "in_features is True, not a whole number"),
         (lambda: nn.Linear(2.5, 3), TypeError, "in_features is float, not a whole number"),
         (lambda: nn.Linear(2, 3, init="he"), ValueError, r"Try: init=\"auto\""),
         (lambda: nn.Linear(2, 3, init=lambda shape, rng: np.ones(3)), tg.ShapeError, r"init gives shape \(3,\)"),
@@ -528,11 +568,32 @@ def test_a_random_state_that_does_not_fit_changes_nothing() -> None:
         (lambda: nn.BatchNorm1d(3, momentum=2), ValueError, "from 0 to 1"),
         (lambda: nn.Conv2d(1, 2, 5, padding=1)(np.ones((1, 1, 2, 9))), tg.ShapeError, r"height: 2 \+ 2·1 − 5 = -1"),
         (lambda: nn.Conv2d(1, 2, 3)(np.ones((4, 8, 8))), tg.ShapeError, r"Try: x\[:, None\]   gives \(4, 1, 8, 8\)"),
-        (lambda: nn.Conv2d(3, 2, 3)(np.ones((4, 8, 8, 3))), tg.ShapeError, r"x must be \(N, 3, height, width\)"),
+        (
+            lambda: nn.Conv2d(3, 2, 3)(np.ones((4, 8, 8, 3))),
+            tg.ShapeError,
+            r"x must be \(N, 3, height, width\).\n  Try: x.transpose\(0, 3, 1, 2\)   gives \(4, 3, 8, 8\)",
+        ),
+        (lambda: nn.Conv2d(3, 2, 3)(np.ones((4, 8, 8, 2))), tg.ShapeError, r"height, width\).$"),
         (lambda: nn.Conv2d(1, 2, (1, 2, 3)), ValueError, r"give one number, or a pair"),
         (lambda: nn.Conv2d(1, 2, 3, padding=-1), ValueError, "padding is -1: it must be at least 0"),
         (lambda: nn.MaxPool2d(3)(np.ones((1, 1, 4, 2))), tg.ShapeError, r"width: 2 \+ 2·0 − 3 = -1"),
         (lambda: nn.AvgPool2d(2)(np.ones((4, 4))), tg.ShapeError, r"AvgPool2d\(2×2\): x does not fit"),
+        (lambda: nn.Conv2d(3, 2, 3)(np.ones((3, 8, 8))), tg.ShapeError, r"Try: x\[None\]   gives \(1, 3, 8, 8\)"),
+        (lambda: nn.Conv2d(1, 2, 3)(np.ones((8, 8))), tg.ShapeError, r"Try: x\[None, None\]   gives \(1, 1, 8, 8\)"),
+        (lambda: nn.Conv2d(1, 2, 3)(1.0), tg.ShapeError, r"height, width\).$"),
+        (lambda: nn.Embedding(3, 2)(tg.Tensor([1.0], name="n")), TypeError, r"indices n  \(1,\)(.|\n)*Try: n.astype\(int\)"),
+        (lambda: nn.Dropout("a"), TypeError, "Dropout: p is str, not a number: 'a'"),
+        (lambda: nn.Dropout(float("nan")), ValueError, "Dropout: p is nan"),
+        (lambda: nn.LayerNorm(3, eps=-1.0), ValueError, "LayerNorm: eps is -1; it must be at least 0 and finite"),
+        (lambda: nn.LayerNorm(()), ValueError, r"no axes to normalise over.\n  Try: tg.nn.LayerNorm\(3\)"),
+        (lambda: nn.BatchNorm1d(3, eps=float("inf")), ValueError, "eps is inf"),
+        (lambda: nn.BatchNorm1d(3, momentum=None), TypeError, "momentum is NoneType, not a number"),
+        (lambda: nn.LeakyReLU("a"), TypeError, "negative_slope is str"),
+        (lambda: nn.ELU(float("-inf")), ValueError, "alpha is -inf; it must be finite"),
+        (lambda: nn.Sequential([nn.Tanh()]), TypeError, r"no. 0 is list, not a Module(.|\n)*Try: tg.nn.Sequential\(\*layers\)"),
+        (lambda: nn.MLP(2, 3), TypeError, r"MLP: sizes is int, not a list: 2\n  Try: tg.nn.MLP\(\[2, 16, 1\]\)"),
+        (lambda: nn.MLP([2, 3], nn.Tanh), TypeError, "the activation is type, not a name or a module"),
+        (lambda: nn.MLP([2, 3], tg.tanh), TypeError, r"Try: activation=\"relu\""),
         (lambda: nn.init.gain("swish"), ValueError, "one of linear, sigmoid, tanh, relu, selu"),
         (lambda: nn.init.fans(()), ValueError, "no fan in"),
     ],
@@ -545,6 +606,17 @@ def test_messages(call: Callable[[], object], error: type[Exception], text: str)
 def test_the_suggestions_work() -> None:
     assert nn.Linear(2, 3)(np.ones((2, 4)).T).shape == (4, 3)
     assert nn.Conv2d(1, 2, 3)(np.ones((4, 8, 8))[:, None]).shape == (4, 2, 6, 6)
+    images = np.ones((4, 8, 8, 3))
+    assert nn.Conv2d(3, 2, 3)(images.transpose(0, 3, 1, 2)).shape == (4, 2, 6, 6)
+    assert nn.Conv2d(8, 2, 3)(images[0][None]).shape == (1, 2, 6, 1)
+    assert nn.Conv2d(1, 2, 3)(images[0, 0][None, None]).shape == (1, 2, 6, 1)
+    assert nn.MLP([2, 3, 1], nn.LayerNorm(3))(np.ones((4, 2))).shape == (4, 1)
+    model, other = nn.MLP([2, 3, 1], seed=0), nn.MLP([2, 3, 1], seed=1)
+    state = {name: array.T for name, array in model.state_dict().items()}
+    with pytest.raises(tg.ShapeError, match="2 differences") as caught:
+        other.load_state_dict(state)
+    other.load_state_dict(eval(str(caught.value).rpartition("Try: ")[2], {"state": state}))
+    assert all(np.array_equal(a.data, b.data) for a, b in zip(model.parameters(), other.parameters(), strict=True))
     assert tg.mse(nn.Flatten(0)(np.ones((5, 1))), np.zeros(5)).item() == 1.0
 
 
@@ -565,6 +637,76 @@ def test_names_for_pictures() -> None:
 
 def frames(t: tg.Tensor) -> list[str]:
     return [group.name for group in t._scope] if hasattr(t, "_scope") else []
+
+
+@pytest.mark.parametrize("kinds", ["", "t", "tt", "l", "lt", "tl", "ltt", "ttltlltt", "lslt"])
+def test_a_sequential_is_one_module_after_the_other(kinds: str) -> None:
+    make: dict[str, Callable[[int], nn.Module]] = {
+        "t": lambda i: nn.Tanh(),
+        "l": lambda i: nn.Linear(3, 3, seed=i),
+        "s": lambda i: nn.Sequential(nn.Linear(3, 3, seed=9), nn.Sigmoid()),
+    }
+    layers = [make[kind](i) for i, kind in enumerate(kinds)]
+    x = y = tg.Tensor(numbers(4, 3))
+    for layer in layers:
+        y = layer(y)
+    assert np.array_equal(nn.Sequential(*layers)(x).data, y.data)
+
+
+def test_an_attribute_with_a_number_keeps_it_in_pictures() -> None:
+    class Quadratic(nn.Module):
+        def __init__(self) -> None:
+            self.w1, self.w2 = tg.Tensor(1.0, requires_grad=True), tg.Tensor(2.0, requires_grad=True)
+
+        def forward(self, x: Any) -> tg.Tensor:
+            return self.w1 * x + self.w2 * x**2
+
+    model = nn.Sequential(nn.Linear(1, 1), Quadratic())
+    model(numbers(3, 1))
+    assert [w.name for w in model.parameters()] == ["W1", "b1", "w1", "w2"]
+
+
+def test_layers_that_are_replaced() -> None:
+    model = nn.MLP([2, 4, 1], seed=0)
+    x = numbers(3, 2)
+    before = model(x)
+    model[-1] = nn.Linear(4, 5, seed=1)
+    assert model(x).shape == (3, 5)
+    assert [w.name for w in model.parameters()] == ["W1", "b1", "W2", "b2"]
+    model.layers = (*model.layers, nn.Tanh(), nn.Linear(5, 7, seed=2))
+    assert model(x).shape == (3, 7)
+    assert [name for name, _ in model.named_parameters()][-1] == "4.bias"
+    assert model.parameters()[-1].name == "b3"
+    model.layers = model.layers[:1]
+    assert np.array_equal(model(x).data, model[0](x).data)
+    assert before.shape == (3, 1)
+    with pytest.raises(TypeError, match=r"no. 0 is function"):
+        model[0] = tg.tanh
+
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            self.body, self.head = nn.Linear(2, 3, seed=0), nn.Linear(3, 1, seed=1)
+
+        def forward(self, x: Any) -> tg.Tensor:
+            y: tg.Tensor = self.head(tg.tanh(self.body(x)))
+            return y
+
+    net = Net()
+    net(x)
+    net.head = nn.Linear(3, 2, seed=2)
+    y = net(x).named("y")
+    assert [w.name for w in net.parameters()] == ["W1", "b1", "W2", "b2"]
+    assert "head" in tg.draw(y.sum()).source
+
+
+def test_two_parts_of_one_name_are_refused() -> None:
+    class Twins(nn.Module):
+        def __init__(self) -> None:
+            self.parts: dict[Any, nn.Module] = {1: nn.Linear(1, 1), "1": nn.Linear(1, 1)}
+
+    for call in (Twins().state_dict, Twins().parameters, lambda: Twins().load_state_dict({})):
+        with pytest.raises(ValueError, match=r"two of its parts are called 'parts.1'.\n  Try:"):
+            call()
 
 
 def test_frames() -> None:

@@ -83,7 +83,8 @@ def test_compiled_is_the_same_rule(make: Make, dtype: Any, close: float) -> None
     step = tg.compile(lambda x: loss(compiled, x), wrt=other.params, update=other.rule, slots=other.slots_count)
     for i in range(20):
         other.advance()
-        opt.lr = other.lr = 0.05 / (1 + i)
+        if i % 3 == 0:  # else the program hears of the count alone
+            opt.lr = other.lr = 0.05 / (1 + i)
         opt.zero_grad()
         loss(eager, x).backward()
         opt.step()
@@ -227,13 +228,19 @@ def test_parameters_that_cannot_be_updated() -> None:
     assert SGD(gone, 0.1).params == [w]
     for params, error, words in [
         (gone, ValueError, "no parameters.*generator"),
-        ([], ValueError, r"list\(model\.parameters\(\)\)"),
+        ((), ValueError, r"list\(model\.parameters\(\)\)"),
+        ([], ValueError, "there are no parameters.*w.requires_grad = True"),
         ([w, w], ValueError, "Tensor w is there twice, as parameter 0 and 1"),
         ([w * 2], ValueError, "parameter 0 is the result of multiply"),
         ([tg.Tensor([1.0], name="x")], ValueError, "Tensor x, gets no gradient"),
         ([np.ones(2)], TypeError, "parameter 0 is ndarray"),
         (w, TypeError, r"a list, \[w\]"),
         (tg.nn.Linear(2, 3, seed=0), TypeError, r"model\.parameters\(\)"),
+        (tg.nn.Linear(2, 3, seed=0).parameters, TypeError, r"are method, not a list.*model\.parameters\(\)"),
+        (None, TypeError, "are NoneType, not a list"),
+        ([tg.nn.Linear(2, 3)], TypeError, r"0 is Linear, not a Tensor.*\[p for model in models for p in model.parameters\(\)\]"),
+        (tg.nn.Linear(2, 3).named_parameters(), TypeError, "0 is tuple, not a Tensor.*without names"),
+        ([{"params": [w], "lr": 0.1}], TypeError, "0 is dict, not a Tensor.*an optimizer for each group"),
     ]:
         with pytest.raises(error, match=f"(?s)SGD: .*{words}"):
             SGD(params, 0.1)  # type: ignore[arg-type]  # what is refused
@@ -242,7 +249,7 @@ def test_parameters_that_cannot_be_updated() -> None:
 @pytest.mark.parametrize(
     ("kind", "settings", "words"),
     [
-        (SGD, {"lr": -0.1}, "SGD: lr is -0.1; it must be finite, and at least 0"),
+        (SGD, {"lr": -0.1}, "SGD: lr is -0.1; it must be at least 0 and finite"),
         (SGD, {"lr": math.nan}, "lr is nan"),
         (SGD, {"lr": math.inf}, "lr is inf"),
         (SGD, {"lr": 0.1, "momentum": -1}, "momentum is -1"),
@@ -263,6 +270,12 @@ def test_the_learning_rate_is_a_number() -> None:
     w = tg.Tensor([1.0], requires_grad=True)
     with pytest.raises(TypeError, match="SGD: lr is str, not a number: 'fast'"):
         SGD([w], "fast")  # type: ignore[arg-type]  # what is refused
+    for wrong in (True, "0.1", None, np.array([0.1]), tg.optim.StepLR(0.1, 3)):
+        with pytest.raises(TypeError, match=r"lr is .*, not a number"):
+            SGD([w], wrong)  # type: ignore[arg-type]  # what is refused
+    for betas in (0.9, (0.9,), (0.9, 0.9, 0.9)):
+        with pytest.raises(TypeError, match=r"Adam: betas is .*, not a pair.\n  Try: betas=\(0.9, 0.999\)"):
+            Adam([w], betas=betas)  # type: ignore[arg-type]  # what is refused
     opt = SGD([w], lr=tg.Tensor(0.5))  # type: ignore[arg-type]  # what __float__ makes of it
     with pytest.raises(ValueError, match="lr is -1"):
         opt.lr = -1
@@ -307,6 +320,19 @@ def test_a_state_goes_on_bit_for_bit(make: Make) -> None:
     assert second.count == 10
 
 
+@pytest.mark.parametrize("kind", [SGD, RMSProp])
+def test_a_momentum_that_is_set_to_0_later(kind: Any) -> None:
+    a, b = tg.Tensor([1.0], requires_grad=True), tg.Tensor([1.0], requires_grad=True)
+    opt, plain = kind([a], 0.1, momentum=0.9), kind([b], 0.1)
+    opt.momentum = 0.0
+    for _ in range(3):
+        a.grad, b.grad = 2 * a.data, 2 * b.data
+        opt.step()
+        plain.step()
+        assert np.array_equal(a.data, b.data)
+    opt.load_state_dict(opt.state_dict())
+
+
 def test_a_state_brings_its_settings() -> None:
     w = tg.Tensor([1.0], requires_grad=True)
     opt = SGD([w], 0.5, momentum=0.5, weight_decay=0.25)
@@ -331,8 +357,12 @@ def test_a_state_of_another_optimizer_lists_every_difference() -> None:
         opt.load_state_dict(AdamW([b]).state_dict())
     with pytest.raises(ValueError, match=r"m\.0 has shape \(1,\), not \(2,\)\n  v\.0 has shape"):
         opt.load_state_dict(Adam([a]).state_dict())
-    with pytest.raises(ValueError, match="negative"):
-        opt.load_state_dict({**before, "lr": np.array(-1.0)})
+    for name in ("lr", "eps", "beta1"):
+        for wrong in (-1.0, math.nan, math.inf):
+            with pytest.raises(ValueError, match="negative or not finite"):
+                opt.load_state_dict({**before, name: np.array(wrong)})
+    with pytest.raises(TypeError, match=r"a state is a dict, not NoneType.\n  Try: opt.state_dict\(\)"):
+        opt.load_state_dict(None)  # type: ignore[arg-type]  # what is refused
     after = opt.state_dict()
     assert all(np.array_equal(before[name], after[name]) for name in before)
 
@@ -381,6 +411,11 @@ def test_schedules_need_nothing_but_the_epoch() -> None:
     ):
         with pytest.raises(ValueError, match=r"LR: \w+ is "):
             make()
+    opt = SGD([tg.Tensor([1.0], requires_grad=True)], 0.1)
+    with pytest.raises(TypeError, match=r"StepLR: lr is an optimizer; .*\n  Try: tg.optim.StepLR\(lr=opt.lr, \.\.\.\)"):
+        tg.optim.StepLR(opt, 3)
+    with pytest.raises(TypeError, match="CosineLR: lr is str, not a number"):
+        tg.optim.CosineLR("fast", 3)
 
 
 # ---- clipping ------------------------------------------------------------------------------------------------------------
@@ -427,6 +462,22 @@ def test_a_gradient_that_no_scale_makes_finite(bad: float) -> None:
     assert params[0].grad.tolist() == [9.0]
     with pytest.raises(FloatingPointError, match=f"gradient of Tensor w0 is {bad}:"):
         tg.optim.clip_grad_norm(with_gradients(bad), 1.0)
+
+
+@pytest.mark.parametrize("clip", [tg.optim.clip_grad_norm, tg.optim.clip_grad_value])
+def test_limits_of_clipping(clip: Any) -> None:
+    w = tg.Tensor([3.0, -4.0], requires_grad=True)
+    w.grad = np.array([3.0, -4.0])
+    for wrong, error in ((-1, ValueError), (math.nan, ValueError), ("a", TypeError), (None, TypeError)):
+        with pytest.raises(error, match=f"{clip.__name__}: max_"):
+            clip([w], wrong)
+    with pytest.raises(TypeError, match=r"are Linear, not a list.\n  Try: model.parameters\(\)"):
+        clip(tg.nn.Linear(2, 3), 1.0)
+    clip([w], math.inf)
+    assert w.grad.tolist() == [3.0, -4.0]
+    clip([w], 0)
+    assert w.grad.tolist() == [0.0, 0.0]
+    assert clip([tg.Tensor([1.0], requires_grad=True)], 1.0) in (0.0, None)  # no gradient
 
 
 def test_clipping_by_value() -> None:

@@ -161,8 +161,9 @@ def test_loss_curve_draws_the_numbers() -> None:
     assert drawn["training"].tolist() == [[0, 3], [1, 2], [2, 1]]
     assert drawn["validation"][:, 1].tolist() == [4, 2.5, 2.75]
     assert {"A run", "epoch", "loss", f"best: 2.5 in epoch {history.best['epoch']}"} <= set(texts(figure))
-    first, second = figure.axes[0].get_lines()
+    first, second, ring = figure.axes[0].get_lines()
     assert first.get_linestyle() != second.get_linestyle()
+    assert ring.get_xydata().tolist() == [[1, 2.5]]
     assert lines(plots.loss_curve(history, what="accuracy"))["accuracy"][:, 1].tolist() == [0.1, 0.5, 0.9]
 
 
@@ -179,9 +180,11 @@ def test_loss_curve_of_several_runs() -> None:
 
 def test_loss_curve_leaves_gaps_and_says_so() -> None:
     figure = plots.loss_curve([1.0, np.nan, 2.0, np.inf, -1.0, 0.0, 3.0], log=True, xlabel="step")
-    assert "step\nnot drawn: 1 NaN and 1 infinite and 2 not positive in loss" in texts(figure)
+    assert "step not drawn: 1 NaN and 1 infinite and 2 not positive in loss" in [t.replace("\n", " ") for t in texts(figure)]
     assert np.isnan(lines(figure)["loss"][:, 1]).tolist() == [False, True, False, True, True, True, False]
     figure._repr_svg_()
+    with pytest.raises(ValueError, match=r"(?s)no 'f1', it has loss, lr.*Try"):
+        plots.loss_curve({"loss": [1.0], "lr": [0.1]}, what="f1")
     everything = plots.loss_curve([np.nan, np.nan])
     assert "not drawn: 2 NaN in loss" in everything.axes[0].get_xlabel()
     everything._repr_svg_()
@@ -279,7 +282,7 @@ def test_predictions_that_are_not_finite_are_grey_and_said() -> None:
         return tg.where(p[:, 1] > 0.5, np.nan, p[:, 0] - 0.5)
 
     figure = plots.decision_boundary(half, POINTS, CLASSES, resolution=20)
-    assert "predictions that are not finite (50 % of the plane, grey)" in figure.axes[0].get_xlabel()
+    assert "predictions that are not finite (50 % of the plane, grey)" in " ".join(figure.axes[0].get_xlabel().split())
     image = figure.axes[0].get_images()[0].get_array()
     assert np.allclose(image[15], matplotlib.colors.to_rgb(plots.style.BAD))
     with np.errstate(all="ignore"):
@@ -426,6 +429,37 @@ def test_names_at_the_ends_of_lines_do_not_overlap() -> None:
     low = plots.gradients({**{f"layer {k}": [1.0, 1.0 + 1e-3 * k] for k in range(8)}, "high": [1.0, 1e6]})
     low._repr_svg_()
     assert min(t.get_window_extent().y0 for t in low.axes[0].texts) > low.axes[0].get_window_extent().y0 - 12
+
+
+def contrast(color: Any) -> float:
+    """With white, as the Web Content Accessibility Guidelines define it."""
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in matplotlib.colors.to_rgb(color)]
+    return float(1.05 / (0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2] + 0.05))
+
+
+def test_names_of_layers_can_be_read() -> None:
+    layers = {f"W{i}": [10.0**-i, 10.0**-i] for i in range(6)}
+    for figure in (plots.gradients(layers), plots.update_ratio(layers), plots.activations(trained())):
+        for text in figure.findobj(matplotlib.text.Text):
+            assert contrast(text.get_color()) >= 4.5, text
+    lightest = plots.gradients(layers).axes[0].get_lines()[0].get_color()
+    assert contrast(lightest) < 4.5  # a line may be paler than text
+    assert contrast("#777777") == pytest.approx(4.48, abs=0.005)  # as the guidelines' examples have it
+
+
+def test_a_title_that_is_set_later_looks_like_the_others() -> None:
+    figure, (left, right) = plots.panels(1, 2, sharey=True)
+    plots.loss_curve([3.0, 2.0], title="ours", ax=left)
+    with matplotlib.rc_context({"axes.titleweight": "light", "axes.titlesize": 30}):
+        right.set_title("theirs")
+    ours, theirs = left.title, right.title
+    assert theirs.get_weight() == ours.get_weight() == "bold"
+    assert (theirs.get_fontproperties(), theirs.get_color()) == (ours.get_fontproperties(), ours.get_color())
+    right.set_title("theirs", fontweight="light", loc="left")
+    assert right.get_title(loc="left") == "theirs"
+    assert right._left_title.get_weight() == "light"
+    assert plots.panels(subplot_kw={"projection": "polar"})[1].name == "polar"
+    assert figure.axes == [left, right]
 
 
 def test_histograms_count_every_value() -> None:
@@ -582,3 +616,64 @@ def test_plots_on_axes_that_are_there(tmp_path: Path) -> None:
     inner = own.subfigures(1, 2)[0].subplots()
     assert plots.heatmap([[1.0]], ax=inner, to=tmp_path / "own.png") is own
     assert (tmp_path / "own.png").read_bytes().startswith(PNG)
+
+
+# ---- what there is little room for ----------------------------------------------------------------------------------
+
+
+def test_a_long_title_and_small_print_stay_on_the_figure() -> None:
+    title = "How the losses of two runs that were trained on the same data with other learning rates came down in the end"
+    for figure in (
+        plots.loss_curve([3.0, np.nan, 1.0], title=title),
+        plots.heatmap([[1.0, np.nan]], title="Three words here"),
+        plots.decision_boundary(lambda p: p[:, 0] * np.nan, POINTS, CLASSES, resolution=5, title=title),
+    ):
+        figure.canvas.draw()
+        wide = figure.get_figwidth() * figure.dpi
+        for text in (figure.axes[0].title, figure.axes[0].xaxis.label):
+            box = text.get_window_extent()
+            assert 0 <= box.x0 < box.x1 <= wide, text.get_text()
+
+
+def test_a_single_step_is_at_a_whole_number() -> None:
+    for figure in (plots.loss_curve([1.0]), plots.gradients({"W": [1.0]})):
+        figure.canvas.draw()
+        left, right = figure.axes[0].get_xlim()
+        assert [tick for tick in figure.axes[0].get_xticks() if left <= tick <= right] == [0.0]
+
+
+def test_numbers_in_the_fields_are_told_to_two_digits_at_least() -> None:
+    assert {"1.2e−05", "−3.0e−07"} <= set(texts(plots.heatmap([[1.2e-5, -3e-7]])))
+    assert "0.012" in texts(plots.heatmap([[0.012, 0.034]]))
+    row = np.linspace(0.11, 0.98, 40)
+    assert "0.110" not in texts(plots.heatmap(row))  # no room
+    assert "0.110" in texts(plots.heatmap(row, numbers=True))
+
+
+def test_logits_are_not_drawn_as_probabilities() -> None:
+    with pytest.raises(ValueError, match=r'(?s)predict gives .* to .*: probabilities are 0 to 1.*Try: output="logits"'):
+        plots.decision_boundary(lambda p: 3 * p[:, 0], POINTS, CLASSES, output="probabilities")
+    with pytest.raises(ValueError, match="probabilities are 0 to 1"):
+        plots.decision_boundary(lambda p: np.exp(np.asarray(p)), POINTS, CLASSES, output="probabilities")  # not normalized
+    plots.decision_boundary(lambda p: tg.sigmoid(3 * p[:, 0]), POINTS, CLASSES, output="probabilities", resolution=5)
+
+
+def test_errors_of_zero_are_counted_and_no_inputs_are_refused() -> None:
+    figure = plots.difference_curve(lambda x: 0 * x, [0.7])
+    errors = plots.difference_errors(lambda x: 0 * x, [0.7])
+    zeros = int((errors.forward == 0).sum() + (errors.central == 0).sum())
+    assert zeros > 50
+    assert f"not drawn: {zeros} errors that are 0" in figure.axes[0].get_xlabel()
+    with pytest.raises(ValueError, match="there are no inputs"):
+        plots.difference_curve(tg.tanh, [])
+
+
+def test_a_path_that_left_may_end_where_f_overflows() -> None:
+    figure = plots.path(lambda x, y: x * x + y * y, {"a": [[1.0, 1.0], [1e200, 2.0]]})
+    assert figure.axes
+
+
+def test_the_names_of_rows_may_be_an_array() -> None:
+    classes = np.unique([2, 0, 1, 0])
+    figure = plots.heatmap(np.eye(3), rows=classes, columns=classes)
+    assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["0", "1", "2"]

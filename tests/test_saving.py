@@ -246,7 +246,14 @@ def test_every_difference_is_listed() -> None:
     assert differences(expected, found) == [
         "W has shape (3, 2), not (2, 3)",
         "W holds float32, not float64",
-        "b is missing",
-        "c is not known here",
+        "b is missing, of shape (3,)",
+        "c is not known here, of shape (3,)",
     ]
     assert differences(expected, expected) == []
+    assert differences({"w": np.zeros(1)}, {"w": [1]}, casts=True) == []
+    assert differences({"w": np.zeros(1)}, {"w": [1]}) == ["w holds int64, not float64"]
+    assert differences({"n": np.zeros(1, int)}, {"n": [0.5]}, casts=True) == ["n holds float64, not int64"]
+    assert differences({"w": np.zeros(1)}, {"w": [[1], [2, 3]], 3: [[1], [2, 3]]}) == [
+        "w is no array, but list",
+        "3 is not known here",
+    ]

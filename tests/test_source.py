@@ -361,7 +361,7 @@ def test_the_check_for_repeated_expressions_sees_them() -> None:
 
 
 def test_nothing_that_is_worth_a_line_is_written_twice() -> None:
-    for seed in range(20):
+    for seed in range(12):
         assert written_twice(tg.source(program(seed)[0], comments=False)) == [], seed
     for make in MODELS.values():
         assert written_twice(tg.source(make(4, np.random.default_rng(0)).named("L"), comments=False)) == []
@@ -482,7 +482,7 @@ def test_number_by_number_any_name_becomes_a_name_of_python(name: str) -> None:
 
 
 def test_every_line_is_needed_and_every_name_is_defined_before_it_is_used() -> None:
-    for seed in range(20):
+    for seed in range(12):
         text = tg.source(program(seed)[0])
         body = next(
             node for node in ast.parse(text).body if isinstance(node, ast.FunctionDef) and node.name == "forward_backward"

@@ -18,7 +18,7 @@ from .ops import Elementwise as elementwise  # noqa: N813  # called like a funct
 from .tensor import Tensor
 
 if TYPE_CHECKING:
-    from . import data, nn, optim, training
+    from . import data, nn, optim, plots, training
     from .check.by_hand import check_by_hand
     from .check.gradcheck import gradcheck
     from .check.sheets import exercise

@@ -12,7 +12,7 @@ import difflib
 import importlib.util
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import FunctionType
@@ -22,6 +22,8 @@ from . import arguments
 
 if TYPE_CHECKING:
     import argparse
+
+    from .drawing.picture import Drawable
 
 Run = Callable[..., dict[str, Any]]
 
@@ -59,11 +61,10 @@ class DemoError(ValueError):
 
 
 class Outcome(NamedTuple):
-    """What a demo found, the files that it wrote, and a line about a picture that could only be written as text."""
+    """What a demo found, and the files that it wrote."""
 
     numbers: dict[str, Any]
     written: list[Path]
-    remark: str
 
 
 def folder() -> Path:
@@ -158,7 +159,7 @@ def run(name: str, out: str | os.PathLike[str] | None = None, *, quick: bool = F
     Returns
     -------
     Outcome
-        The numbers, the files that were written, and a remark where Graphviz is missing.
+        The numbers, and the files that were written: without Graphviz the DOT text of each graph.
 
     Raises
     ------
@@ -182,8 +183,6 @@ def run(name: str, out: str | os.PathLike[str] | None = None, *, quick: bool = F
 
 def perform(f: Run, out: str | os.PathLike[str], *, quick: bool = False, seed: int = 0) -> Outcome:
     """Call the function of a demo with a folder that can be written into, and see which files it writes there."""
-    from .drawing import NoGraphvizError
-
     target = Path(out).absolute()
     try:
         target.mkdir(parents=True, exist_ok=True)
@@ -192,14 +191,36 @@ def perform(f: Run, out: str | os.PathLike[str], *, quick: bool = False, seed: i
     if not os.access(target, os.W_OK | os.X_OK):
         raise PermissionError(f"cannot write into the folder {target}: permission denied")
     before = _state(target)
-    numbers: dict[str, Any] = {}
-    remark = ""
-    try:
-        numbers = f(target, quick=quick, seed=seed)
-    except NoGraphvizError as error:  # everything was computed and printed; the DOT text of the picture was written
-        remark = str(error)
+    numbers = f(target, quick=quick, seed=seed)
     after = _state(target)
-    return Outcome(numbers, [path for path in sorted(after) if after[path] != before.get(path)], remark)
+    return Outcome(numbers, [path for path in sorted(after) if after[path] != before.get(path)])
+
+
+def write(out: Path, pictures: Mapping[str, Drawable]) -> None:
+    """Write the graphs of a demo; without Graphviz all their DOT texts, and say once what is missing.
+
+    Parameters
+    ----------
+    out : Path
+        The folder.
+    pictures : mapping of str to pictures
+        By the names of their files.
+
+    Raises
+    ------
+    OSError
+        If a file cannot be written.
+    """
+    from .drawing import NoGraphvizError
+
+    missing: NoGraphvizError | None = None
+    for name, picture in pictures.items():
+        try:
+            picture.write(out / name)
+        except NoGraphvizError as error:
+            missing = error
+    if missing is not None:
+        print(missing)
 
 
 def _state(target: Path) -> dict[Path, tuple[int, int]]:
@@ -218,7 +239,7 @@ def report(outcome: Outcome) -> str:
     """The line that says which files were written."""
     here = Path.cwd()
     shown = [os.path.relpath(p) if p.is_relative_to(here) else os.fspath(p) for p in outcome.written]
-    return "\n".join(filter(None, ["written: " + ", ".join(shown) if shown else "", outcome.remark]))
+    return "written: " + ", ".join(shown) if shown else "nothing was written"
 
 
 def main(f: FunctionType) -> None:

@@ -220,7 +220,10 @@ def is_recording() -> bool:
 
 def is_watching() -> bool:
     """Whether the running code is inside ``detect_anomaly``."""
-    return any(isinstance(guard.mode, detect_anomaly) and guard.holds() for guard in MODES.get())
+    for guard in MODES.get():  # noqa: SIM110  # asked at every operation of a layer, and any() takes twice as long
+        if isinstance(guard.mode, detect_anomaly) and guard.holds():
+            return True
+    return False
 
 
 def is_tracing() -> bool:
@@ -234,8 +237,15 @@ def scopes() -> tuple[Group, ...]:
     A group stays where it was opened, also when a generator carries it elsewhere: each has the same groups around it
     wherever it is seen.
     """
+    innermost: tuple[Group, ...] = ()
+    for guard in MODES.get():
+        if guard.owner is not None:
+            break
+        innermost = guard.groups or innermost
+    else:  # no generator has entered anything: the frames need not be looked at
+        return innermost
     newest = {guard.owner: guard.groups for guard in MODES.get() if guard.groups}  # of each generator that is in a scope
-    frame: FrameType | None = sys._getframe(1) if newest.keys() - {None} else None
+    frame: FrameType | None = sys._getframe(1)
     while frame is not None and frame not in newest:
         frame = frame.f_back
     return newest.get(frame, ())

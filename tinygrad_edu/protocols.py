@@ -42,9 +42,8 @@ class Protocols(Methods):
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
         ours = FUNCTIONS.get(function)
         if ours is None:
-            raise TypeError(
-                f"np.{function.__name__} is not recorded for Tensors.\n  Try: t.numpy() to compute without a gradient"
-            )
+            name = f"{function.__module__}.{function.__name__}".replace("numpy", "np", 1)
+            raise TypeError(f"{name} is not recorded for Tensors.\n  Try: t.numpy() to compute without a gradient")
         return ours(*args, **kwargs)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:

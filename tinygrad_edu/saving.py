@@ -120,27 +120,61 @@ def load(path: str | os.PathLike[str]) -> dict[str, np.ndarray[Any, np.dtype[Any
         raise ValueError(f"load: {shown} is damaged: {error or type(error).__name__}") from None
 
 
-def differences(expected: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
+def differences(expected: Mapping[str, Any], found: Mapping[str, Any], casts: bool = False) -> list[str]:
     """What keeps ``found`` from taking the place of ``expected``: names, shapes and dtypes, a line for each difference.
+
+    Parameters
+    ----------
+    expected, found : mapping of str to array_like
+        Arrays by name.
+    casts : bool
+        Whether a number may be cast: integers to floats, and floats to floats of another size.
+
+    Returns
+    -------
+    list of str
+        Empty if there is no difference.
 
     Examples
     --------
     >>> from tinygrad_edu.saving import differences
-    >>> differences({"W": np.zeros((2, 3)), "b": np.zeros(3)}, {"W": np.zeros((3, 2)), "c": np.zeros(3)})
-    ['W has shape (3, 2), not (2, 3)', 'b is missing', 'c is not known here']
+    >>> for line in differences({"W": np.zeros((2, 3)), "b": np.zeros(3)}, {"W": np.zeros((3, 2)), "c": np.zeros(4)}):
+    ...     print(line)
+    W has shape (3, 2), not (2, 3)
+    b is missing, of shape (3,)
+    c is not known here, of shape (4,)
     """
     lines = []
     for name, array in expected.items():
         if name not in found:
-            lines.append(f"{visible(name)} is missing")
+            lines.append(f"{visible(name)} is missing{_of_shape(array)}")
             continue
-        there = np.asarray(found[name])
-        if there.shape != np.shape(array):
-            lines.append(f"{visible(name)} has shape {there.shape}, not {np.shape(array)}")
-        wanted = np.asarray(array).dtype
-        if there.dtype != wanted and not (there.dtype.kind == wanted.kind == "U"):
-            lines.append(f"{visible(name)} holds {there.dtype}, not {wanted}")
-    return [*lines, *(f"{visible(name)} is not known here" for name in found if name not in expected)]
+        wanted, there = np.asarray(array), _as_array(found[name])
+        if there is None:
+            lines.append(f"{visible(name)} is no array, but {type(found[name]).__name__}")
+            continue
+        if there.shape != wanted.shape:
+            lines.append(f"{visible(name)} has shape {there.shape}, not {wanted.shape}")
+        fits = np.can_cast(there.dtype, wanted.dtype, "same_kind") if casts else there.dtype == wanted.dtype
+        if not fits and not (there.dtype.kind == wanted.dtype.kind == "U"):
+            lines.append(f"{visible(name)} holds {there.dtype}, not {wanted.dtype}")
+    return [
+        *lines,
+        *(f"{visible(str(name))} is not known here{_of_shape(found[name])}" for name in found if name not in expected),
+    ]
+
+
+def _as_array(value: Any) -> np.ndarray[Any, np.dtype[Any]] | None:
+    """An array, if it is one."""
+    try:
+        return np.asarray(value)
+    except (TypeError, ValueError):
+        return None
+
+
+def _of_shape(value: Any) -> str:
+    array = _as_array(value)
+    return f", of shape {array.shape}" if array is not None and array.ndim else ""
 
 
 class _UnfitError(ValueError):

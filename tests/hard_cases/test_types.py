@@ -547,6 +547,11 @@ def test_every_ufunc_is_recorded_or_refused(ufunc: np.ufunc) -> None:
         ufunc(*[x] * ufunc.nin, out=tuple([np.ones((2, 2))] * ufunc.nout))
 
 
+def test_a_function_that_is_not_recorded_is_called_by_its_whole_name() -> None:
+    with pytest.raises(TypeError, match=r"^np\.linalg\.svd is not recorded"):
+        np.linalg.svd(leaf([[1.0, 2.0], [3.0, 4.0]], "x"))
+
+
 @pytest.mark.parametrize(("name", "function"), DISPATCHED, ids=[name for name, _ in DISPATCHED])
 @pytest.mark.parametrize("count", [1, 2, 3])
 def test_no_numpy_function_loses_the_record(name: str, function: Any, count: int) -> None:

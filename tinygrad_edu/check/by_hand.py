@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import re
+import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -21,17 +23,17 @@ from ..visible import visible
 from .compare import number, shape_text
 from .diagnoses import LANGUAGES, Diagnosis
 from .explaining import agrees, explanation
-from .mistakes import Backward, Recorded
+from .mistakes import WORK, Backward, Recorded
 
 Array = Any
 LONGEST = 60  # characters of a name, or of an error
 RIGHT, FOLLOWS, WRONG, OPEN = "right", "follows", "wrong", "open"
 _WORDS: Mapping[str, tuple[str, str]] = {
     "gradient": ("gradient", "gradiente"),
-    "shape": ("shape", "forma"),
+    "shape": ("shape", "dimensiones"),
     "difference": ("largest difference", "mayor diferencia"),
     RIGHT: ("right", "bien"),
-    FOLLOWS: ("right from there", "bien desde ahí"),
+    FOLLOWS: ("right from there", "bien a partir de ahí"),
     WRONG: ("wrong", "mal"),
     OPEN: ("not answered", "sin responder"),
     "marks": ("{points} of {most} right", "{points} de {most} bien"),
@@ -152,9 +154,10 @@ class Report:
 
     def __repr__(self) -> str:
         lines = self._lines()
-        widths = [max(len(line[i]) for line in lines) for i in range(3)]
-        texts = ["  ".join([*(t.ljust(n) for t, n in zip(line, widths, strict=False)), line[3]]).rstrip() for line in lines]
-        return "\n".join([texts[0], "─" * len(texts[0]), *texts[1:], self._summary()])
+        widths = [max(_width(line[i]) for line in lines) for i in range(3)]
+        texts = ["  ".join([*(t + " " * (n - _width(t)) for t, n in zip(line, widths, strict=False)), line[3]]) for line in lines]
+        head, *rows = (text.rstrip() for text in texts)
+        return "\n".join([head, "─" * _width(head), *rows, self._summary()])
 
     def _repr_html_(self) -> str:
         """What Jupyter shows: the same table."""
@@ -213,6 +216,8 @@ def check_by_hand(
     what arrives is compared with the answer. So it holds for any record, and what matches by none of them gets no
     diagnosis. Where different mistakes give the same numbers, as with a symmetric matrix, the simplest is named.
 
+    Where the terms of a gradient cancel, what rounding leaves of them is as right as 0.
+
     Examples
     --------
     >>> import tinygrad_edu as tg
@@ -235,6 +240,13 @@ def check_by_hand(
         raise GradientError(
             f"check_by_hand: {root._called()} has shape {root.shape}; gradients are of a single number.\n  Try: its .sum()"
         )
+    if not isinstance(answers, Mapping):
+        raise TypeError(
+            f"check_by_hand: the answers are {type(answers).__name__}, not a dict of gradients by name: {answers!r:.80}\n"
+            '  Try: {"W": dW}'
+        )
+    if rtol is not None and not (isinstance(rtol, (int, float, np.floating)) and 0 <= rtol < 1):
+        raise ValueError(f"check_by_hand: rtol is {rtol!r:.40}: a number from 0 up to 1.\n  Try: rtol=1e-2")
     if lang not in LANGUAGES:
         raise ValueError(f'check_by_hand: there is no language {lang!r}.\n  Try: lang="en" or lang="es"')
     with np.errstate(all="ignore"):  # mistakes that are tried may divide by 0
@@ -248,6 +260,7 @@ class _Marking:
         self.recorded, self.lang = recorded, lang
         eps = np.finfo(recorded.root.dtype).eps if recorded.root.dtype.kind == "f" else 2.0**-52
         self.rtol = float(np.sqrt(eps)) if rtol is None else rtol
+        self.rounding = recorded.rounding(recorded.right)
         self.spellings = _spellings(recorded)
         self.given = [(self._target(key), value) for key, value in answers.items()]
         doubled = [name for n, (name, _) in enumerate(self.given) if name in (earlier for earlier, _ in self.given[:n])]
@@ -270,7 +283,7 @@ class _Marking:
                 raise ValueError(f"check_by_hand: {recorded.root._called()} was not computed from {key._called()}.")
             raise ValueError(
                 f"check_by_hand: {_shown(str(key))} is no value of this record.\n"
-                f"  there are {_listed(known)}{_closest(str(key), known)}"
+                f"  there are {_listed(known) or 'none with a gradient'}{_closest(key, known) if isinstance(key, str) else ''}"
             )
         if id(recorded.tensors[name]) not in recorded.right.gradients:
             raise GradientError(f"check_by_hand: there is no gradient by {_shown(name)}; there is one by {_listed(known)}.")
@@ -282,7 +295,8 @@ class _Marking:
         arrays = {
             id(recorded.tensors[name]): answer for name, answer, _ in found if answer is not None and self._fits(name, answer)
         }
-        wrong = {key: a for key, a in arrays.items() if not agrees(a, recorded.right.gradients[key], self.rtol)}
+        wrong = {id(t): a for t in recorded.tensors.values() if (a := arrays.get(id(t))) is not None and not self._right(a, t)}
+        recorded.work = WORK * 10 // max(10, len(found))
         rows = []
         for name, answer, error in found:
             t = recorded.tensors[name]
@@ -299,6 +313,9 @@ class _Marking:
                 rows.append(self._marked(shown, t, answer, arrays, wrong))
         return Report(tuple(rows), self.lang)
 
+    def _right(self, answer: Array, t: Tensor) -> bool:
+        return agrees(answer, self.recorded.right.gradients[id(t)], self.rtol, self.rounding.get(id(t), 0.0))
+
     def _fits(self, name: str, answer: Array) -> bool:
         return answer.shape == self.recorded.tensors[name].shape and bool(np.all(np.isfinite(answer)))
 
@@ -309,7 +326,7 @@ class _Marking:
         difference = None
         if answer.shape == right.shape:
             difference = float(np.max(np.abs(answer - right), initial=0.0))
-            if agrees(answer, right, self.rtol) or np.array_equal(answer, right, equal_nan=True):
+            if self._right(answer, t) or np.array_equal(answer, right, equal_nan=True):
                 return Answer(*shown, RIGHT, difference)
         bad = int(np.count_nonzero(~np.isfinite(answer)))
         if bad:
@@ -341,13 +358,15 @@ class _Marking:
                     near.add(id(node))
                 elif id(node) in upstream:
                     found.append(self.recorded.gradient_of(node))
-        return (Diagnosis("follows", {"found": f" {_word('and', self.lang)} ".join(found)}),)
+        return (Diagnosis("follows" if len(found) < 2 else "follow", {"found": ", ".join(found)}),)
 
     def _unexplained(self, answer: Array, right: Array) -> Diagnosis:
         if answer.shape != right.shape:
             return Diagnosis("wrong_shape", {"found": str(answer.shape), "needed": str(right.shape)})
+        if not right.shape:
+            return Diagnosis("unexplained_number")
         differs = np.abs(answer - right) > self.rtol * np.max(np.abs(right), initial=0.0)
-        place = np.unravel_index(int(np.argmax(differs)), right.shape) if right.shape else ()
+        place = np.unravel_index(int(np.argmax(differs)), right.shape)
         details = {"count": str(int(np.count_nonzero(differs))), "size": str(right.size), "place": str([int(i) for i in place])}
         return Diagnosis("unexplained", details)
 
@@ -447,7 +466,12 @@ def _as_array(name: str, value: Any) -> Array:
     try:
         array = value.numpy() if isinstance(value, Tensor) else np.array(value)
     except (ValueError, TypeError) as error:
-        raise TypeError(f"check_by_hand: the answer for {_shown(name)} is no array: {error}") from None
+        why = "its rows have different lengths" if "inhomogeneous" in str(error) else str(error)
+        raise TypeError(f"check_by_hand: the answer for {_shown(name)} is no array: {why}") from None
+    if array.dtype.kind in "US":
+        raise TypeError(
+            f"check_by_hand: the answer for {_shown(name)} is text: {value!r:.80}\n  Try: the formula itself, without the quotes"
+        )
     if array.dtype.kind not in NUMBERS:
         raise TypeError(
             f"check_by_hand: the answer for {_shown(name)} holds {array.dtype}; a gradient holds real numbers: {value!r:.80}\n"
@@ -464,6 +488,11 @@ def _word(key: str, lang: str) -> str:
     return _WORDS[key][LANGUAGES.index(lang)]
 
 
+def _width(text: str) -> int:
+    """The columns of a terminal that a text takes: the hat of x̂ is a character of its own, above the x."""
+    return sum(not unicodedata.combining(character) for character in text)
+
+
 def _cut(text: str, limit: int = LONGEST) -> str:
     return text if len(text) <= limit else f"{text[: limit - 1]}…"
 
@@ -478,5 +507,7 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def _closest(name: str, known: Sequence[str]) -> str:
-    found = difflib.get_close_matches(name, known, 1, 0.5)
+    parts = {name.casefold(), *re.split(r"[^\w]|_", name.casefold())}
+    found = [key for key in known if key.casefold() in {*parts, *(part.removeprefix("d") for part in parts)}][:1]
+    found = found or difflib.get_close_matches(name, known, 1, 0.5)
     return f"\n  Try: {_shown(found[0])}" if found else ""

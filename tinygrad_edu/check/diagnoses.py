@@ -11,10 +11,10 @@ LANGUAGES = ("en", "es")
 _SENTENCES: Mapping[str, tuple[str, str]] = {
     "shape": (
         "the numbers are right, but the shape is {found}: it must be {needed}",
-        "los números están bien, pero la forma es {found}: debe ser {needed}",
+        "los números están bien, pero las dimensiones son {found}: deben ser {needed}",
     ),
     "sign": ("the sign is wrong", "el signo está al revés"),
-    "transpose": ("it is the transpose", "está traspuesto"),
+    "transpose": ("it is the transpose", "es la traspuesta"),
     "one_use": (
         "only one of {uses} uses of {of} was counted: the one in {result}",
         "se contó solo uno de los {uses} usos de {of}: el de {result}",
@@ -30,17 +30,21 @@ _SENTENCES: Mapping[str, tuple[str, str]] = {
     "missing_factor": ("the factor 1/{n} is missing", "falta el factor 1/{n}"),
     "missing_exponent": (
         "the factor {n} is missing, which the derivative of a power has",
-        "falta el factor {n}, que tiene la derivada de una potencia",
+        "falta el factor {n} de la derivada de la potencia",
     ),
     "not_summed": (
         "it was not summed over the axis that {of} does not have",
         "no se sumó sobre el eje que {of} no tiene",
     ),
     "wrong_axis": ("it was summed over the wrong axis", "se sumó sobre el eje equivocado"),
-    "mean": ("it is the mean, where the sum belongs", "es el promedio, donde va la suma"),
+    "mean": ("it is the mean, where the sum belongs", "es el promedio, y debe ser la suma"),
     "no_derivative": (
         "the local derivative of {op} is missing",
         "falta la derivada local de {op}",
+    ),
+    "exponent": (
+        "in the derivative of the power the exponent is {found}, where {right} belongs",
+        "en la derivada de la potencia el exponente es {found}, y debe ser {right}",
     ),
     "no_factor": ("the factor {found} is missing", "falta el factor {found}"),
     "diagonal": (
@@ -49,7 +53,7 @@ _SENTENCES: Mapping[str, tuple[str, str]] = {
     ),
     "derivative_at": (
         "the derivative of {op} is computed from {found}, where {right} belongs",
-        "la derivada de {op} está calculada con {found}, donde va {right}",
+        "la derivada de {op} está calculada con {found}, y debe ser con {right}",
     ),
     "incomplete": (
         "the derivative of {op} is incomplete: {missing} is missing",
@@ -57,11 +61,15 @@ _SENTENCES: Mapping[str, tuple[str, str]] = {
     ),
     "inner_sign": (
         "in the derivative of {op} a sign is wrong: {right} belongs there",
-        "en la derivada de {op} hay un signo al revés: ahí va {right}",
+        "en la derivada de {op} hay un signo al revés: debe ser {right}",
     ),
     "derivative_of": (
         "it has the derivative of {found}, where that of {op} belongs",
-        "tiene la derivada de {found}, donde va la de {op}",
+        "tiene la derivada de {found}, y debe ser la de {op}",
+    ),
+    "function": (
+        "it is multiplied by {op} itself, where its derivative belongs",
+        "está multiplicado por {op}, y debe ser por su derivada",
     ),
     "derivative_twice": (
         "the local derivative of {op} is applied twice",
@@ -69,7 +77,15 @@ _SENTENCES: Mapping[str, tuple[str, str]] = {
     ),
     "own_factor": (
         "it is multiplied by {found} itself, where the other factor belongs: {right}",
-        "está multiplicado por {found} mismo, donde va el otro factor: {right}",
+        "está multiplicado por {found} mismo, y debe ser por el otro factor: {right}",
+    ),
+    "other_factor": (
+        "it is multiplied by {found}, where {right} belongs",
+        "está multiplicado por {found}, y debe ser por {right}",
+    ),
+    "overwritten": (
+        "where one place of {of} was chosen several times, only the last was counted: they add up (np.add.at)",
+        "donde un mismo lugar de {of} se eligió varias veces, se contó solo la última: se suman (np.add.at)",
     ),
     "no_upstream": (
         "only what is local was computed: the factor {of} is missing",
@@ -77,38 +93,41 @@ _SENTENCES: Mapping[str, tuple[str, str]] = {
     ),
     "other_upstream": (
         "{found} is used where {right} belongs",
-        "se usa {found} donde va {right}",
+        "se usa {found}, y debe ser {right}",
     ),
     "product": (
         "the matrix product is {found}, where {right} belongs",
-        "el producto de matrices es {found}, donde va {right}",
+        "el producto de matrices es {found}, y debe ser {right}",
     ),
     "broadcast": (
         "an array of shape ({n}, 1) met one of shape ({n},): each was combined with each, as a table ({n}, {n})",
-        "un arreglo de forma ({n}, 1) se cruzó con uno de forma ({n},): cada uno con cada uno, una tabla ({n}, {n})",
+        "un arreglo de dimensiones ({n}, 1) se cruzó con uno de dimensiones ({n},): cada elemento con cada elemento, "
+        "en una tabla ({n}, {n})",
     ),
-    "extra_factor": ("a factor 1/{n} is too many", "sobra un factor 1/{n}"),
+    "extra_factor": ("there is one factor 1/{n} too many", "sobra un factor 1/{n}"),
     "summed": ("it was summed over axis {axis}, which must stay", "se sumó sobre el eje {axis}, que debe quedar"),
     "averaged": ("it was averaged over axis {axis}, which must stay", "se promedió sobre el eje {axis}, que debe quedar"),
-    "too_large": ("it is {times} times too large", "es {times} veces demasiado grande"),
-    "too_small": ("it is {times} times too small", "es {times} veces demasiado pequeño"),
+    "too_large": ("it is {times} times too large", "es {times} veces lo que debe ser"),
+    "too_small": ("it is {times} times too small", "es {times} veces menor de lo que debe ser"),
     "other_gradient": ("this is {found}", "esto es {found}"),
     "value": ("this is the value of {found}, not a gradient", "esto es el valor de {found}, no un gradiente"),
     "zero": ("it is zero everywhere", "es cero en todas partes"),
-    "offset": ("every entry is off by the same amount, {amount}", "cada entrada difiere en la misma cantidad, {amount}"),
-    "order": ("the numbers are right, but not in their places", "los números están bien, pero no en sus lugares"),
+    "offset": ("every entry is off by the same amount, {amount}", "todas las entradas difieren en la misma cantidad: {amount}"),
+    "order": ("the numbers are right, but not in their places", "los números están bien, pero no en su lugar"),
     "near": (
         "it is right to about {digits} digits: it looks rounded, or found by finite differences",
-        "está bien hasta unos {digits} dígitos: parece redondeado, o hallado por diferencias finitas",
+        "está bien hasta unos {digits} dígitos: parece redondeado, o calculado por diferencias finitas",
     ),
     "not_finite": ("{count} of {size} entries are not finite", "{count} de {size} entradas no son finitas"),
     "follows": ("it is computed from your {found}, which is wrong", "está calculado con tu {found}, que está mal"),
+    "follow": ("it is computed from your {found}, which are wrong", "está calculado con tus {found}, que están mal"),
     "error": ("the formula stops with {error}", "la fórmula se detiene con {error}"),
-    "wrong_shape": ("its shape is {found}: it must be {needed}", "su forma es {found}: debe ser {needed}"),
+    "wrong_shape": ("its shape is {found}: it must be {needed}", "sus dimensiones son {found}: deben ser {needed}"),
     "unexplained": (
         "no single mistake explains it; {count} of {size} entries differ, the first at {place}",
-        "ningún error solo lo explica; {count} de {size} entradas difieren, la primera en {place}",
+        "ningún error por sí solo lo explica; {count} de {size} entradas difieren, la primera en {place}",
     ),
+    "unexplained_number": ("no single mistake explains it", "ningún error por sí solo lo explica"),
 }
 
 CODES = tuple(_SENTENCES)

@@ -25,12 +25,14 @@ class Explanation(NamedTuple):
     otherwise: tuple[Diagnosis, ...] = ()
 
 
-def agrees(a: Array, b: Array, rtol: float) -> bool:
-    """Whether two arrays of one shape are equal, relative to the largest entry."""
+def agrees(a: Array, b: Array, rtol: float, atol: float = 0.0) -> bool:
+    """Whether two arrays of one shape are equal, relative to the largest entry, or but for an absolute difference."""
     if np.shape(a) != np.shape(b):
         return False
     scale = np.maximum(np.max(np.abs(a), initial=0.0), np.max(np.abs(b), initial=0.0))
-    return bool(np.all(np.abs(a - b) <= rtol * scale))
+    if not np.isfinite(scale):  # relative to infinity everything would be equal
+        return np.array_equal(a, b, equal_nan=True)
+    return bool(np.all(np.abs(a - b) <= np.maximum(rtol * scale, atol)))
 
 
 def explanation(
@@ -61,8 +63,14 @@ def explanation(
     best = found[0]
     if len(best) > 1 or describes(best) or best[0].code in PLAIN:
         return Explanation(best)
-    others = (m for m in found[1:] if len(m) == 1 and not describes(m) and m[0].code != best[0].code)
+    others = (m for m in found[1:] if len(m) == 1 and not describes(m) and m[0].code != best[0].code and not _same(m[0], best[0]))
     return Explanation(best, next(others, ()))
+
+
+def _same(a: Diagnosis, b: Diagnosis) -> bool:
+    """Whether two say the same of different places."""
+    left, right = (Diagnosis(d.code, {k: v for k, v in d.details.items() if k != "at"}).sentence() for d in (a, b))
+    return left == right
 
 
 def _candidates(
@@ -127,8 +135,6 @@ def _factor(recorded: Recorded, times: float, rtol: float) -> tuple[Diagnosis, .
 def _descriptions(recorded: Recorded, base: Backward, target: Tensor, answer: Array, rtol: float) -> list[tuple[Diagnosis, ...]]:
     """What can be said of the numbers of the answer, without saying how they came about."""
     right = np.asarray(base.gradients[id(target)])
-    if answer.shape != right.shape:
-        return _of_other_shape(recorded, answer, right, rtol)
     found: list[tuple[Diagnosis, ...]] = []
     for t in recorded.order:
         if id(t) not in recorded.names:
@@ -137,11 +143,14 @@ def _descriptions(recorded: Recorded, base: Backward, target: Tensor, answer: Ar
             found.append((Diagnosis("other_gradient", {"found": recorded.gradient_of(t)}),))
         if answer.size > 1 and agrees(answer, recorded.values[recorded.names[id(t)]], rtol):
             found.append((Diagnosis("value", {"found": recorded.named(t)}),))
+    if answer.shape != right.shape:
+        return found + _of_other_shape(recorded, answer, right, rtol)
     distinct = len(np.unique(right[right != 0]))
     largest = np.unravel_index(np.argmax(np.abs(right)), right.shape) if right.size else ()
     if distinct > 1 and answer[largest]:
         times = float(answer[largest] / right[largest])
-        if agrees(answer, times * right, rtol):
+        # A factor that is 1 to six digits is no factor that somebody wrote: it is rounding.
+        if abs(abs(times) - 1) > 1e-6 and agrees(answer, times * right, rtol):
             sign = (Diagnosis("sign"),) if times < 0 else ()
             size = abs(times)
             code, shown = ("too_large", size) if size > 1 else ("too_small", 1 / size)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import chain, combinations
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,7 @@ from ..modes import enable_grad
 from ..ops import Contraction, Elementwise, Op, Tabulated
 from ..ops import contraction as c
 from ..ops import elementwise as e
+from ..ops import rearrangement as r
 from ..ops import tabulated as t_
 from ..ops.op import Rule
 from ..record import LITERALS
@@ -32,7 +33,7 @@ from ..tensor import Tensor
 from .diagnoses import Diagnosis
 
 Array = Any
-WORK = 20_000_000  # numbers that trying mistakes on one gradient may compute
+WORK = 20_000_000  # numbers that trying mistakes may compute, for one gradient; for all of many, ten times as many
 PER_NODE = 2000  # what a node costs beside its numbers
 LARGEST_TABLE = 200_000  # numbers in a product that was not summed
 LONGEST = 30  # characters of an expression that stands for a value without a name
@@ -64,6 +65,7 @@ class Recorded:
 
     def __init__(self, root: Tensor) -> None:
         self.root = root
+        self.work = WORK
         self.order = topological_order([root])
         self.active = depending_on(self.order, leaves_to_differentiate(self.order, by_all=True))
         reading = read([root], "named", loss=root, order=self.order)
@@ -86,6 +88,7 @@ class Recorded:
         if id(t) in self.names:
             return pretty(self.names[id(t)])
         text = self.texts[id(t)].text if id(t) in self.texts else ""
+        text = text.removeprefix("≈")  # a number that was cut, inside a sentence
         return text if 0 < len(text) <= LONGEST else f"{t.op.symbol}(…)" if t.inputs else str(t.shape)
 
     def spelled(self, t: Tensor) -> str:
@@ -123,6 +126,26 @@ class Recorded:
                 parts.setdefault(id(x), []).append(Part(node, i, np.asarray(raw), part))
                 gradients[id(x)] = gradients[id(x)] + part if id(x) in gradients else part
         return Backward(gradients, parts)
+
+    def rounding(self, backward: Backward) -> dict[int, float]:
+        """About how much each gradient may be off by rounding: where a sum cancels, more than its own size tells."""
+        unit = 64 * float(np.finfo(self.root.dtype).eps) if self.root.dtype.kind == "f" else 0.0
+        found: dict[int, float] = {}
+        for node in reversed(self.order):
+            total = 0.0
+            for use in backward.parts.get(id(node), ()):
+                result, g = use.node, backward.gradients[id(use.node)]
+                above, size = (float(np.max(np.abs(x), initial=0.0)) for x in (g, use.raw))
+                terms = max(size, above)
+                if isinstance(result.op, Elementwise):
+                    terms = size  # there is no sum in it
+                elif isinstance(result.op, Contraction):  # the same sum without signs
+                    args = [np.abs(x) for x in result.args]
+                    summed = result.op.vjp(use.i, np.abs(g), np.abs(result._data), args, result.params)
+                    terms = float(np.max(np.abs(summed), initial=0.0))
+                total += found[id(result)] * (size / above if above else 1.0) + unit * terms
+            found[id(node)] = total if np.isfinite(total) else 0.0
+        return found
 
     def with_arguments(self, node: Tensor, args: Sequence[Array]) -> Backward:
         """The sweep, if this node had been computed from these arguments and everything after it from that."""
@@ -202,9 +225,10 @@ def consequences(recorded: Recorded, base: Backward, target: Tensor, answered: s
         return None if arrived is None else g + arrived
 
     for p in sorted({id(t): t for t in [*region, *sources]}.values(), key=lambda t: place[id(t)]):
-        at = {} if p is target else {"at": recorded.gradient_of(p)}
+        seen = _untransposed(recorded, p)
+        at = {} if seen is target else {"at": recorded.gradient_of(seen)}
         if id(p) not in answered or p is target:
-            for diagnosis, instead in _at(recorded, base, p):
+            for diagnosis, instead in chain(_at(recorded, base, p), _other_factors(recorded, base, p) if p is target else ()):
                 if np.shape(instead) == p.shape:
                     array = arriving(p, instead)
                 elif p is target and len(base.parts.get(id(p), ())) == 1:
@@ -222,7 +246,7 @@ def consequences(recorded: Recorded, base: Backward, target: Tensor, answered: s
                 array = arriving(p, gradient)
                 if array is not None:
                     yield (Diagnosis("other_upstream", {"found": other, "right": recorded.gradient_of(p)}),), array
-        if spent > WORK:
+        if spent > recorded.work:
             break
     yield from _crossed(recorded, target, near)
 
@@ -254,6 +278,41 @@ def _at(recorded: Recorded, base: Backward, p: Tensor) -> Iterator[tuple[Diagnos
         yield from _sums(recorded, base, p, use)
 
 
+def _untransposed(recorded: Recorded, p: Tensor) -> Tensor:
+    """The matrix with a name that p is the transpose of, in whose terms one thinks; else p itself."""
+    last_two = (*range(p.ndim - 2), p.ndim - 1, p.ndim - 2)
+    if p.op is not r.transpose or p.params["axes"] != last_two or id(p) in recorded.names:
+        return p
+    return p.inputs[0] if id(p.inputs[0]) in recorded.names else p
+
+
+def _transposed(text: str) -> str:
+    """The transpose of what has a name or stands in parentheses."""
+    return text[:-1] if text.endswith("ᵀ") else f"{text}ᵀ"
+
+
+def _other_factors(recorded: Recorded, base: Backward, p: Tensor) -> Iterator[tuple[Diagnosis, Array]]:
+    """What the gradient of p is, when in a product another value with a name stood for the factor."""
+    spent = 0
+    for use in base.parts.get(id(p), ())[:MOST_USES]:
+        node, i = use.node, use.i
+        if node.op is not e.multiply and node.op is not c.matmul:
+            continue
+        right = node.inputs[1 - i]
+        named = {"right": recorded.named(right)}
+        for t in recorded.tensors.values():
+            if t is right or t is p or t.shape != right.shape or t.dtype.kind != "f":
+                continue
+            spent += PER_NODE + node.size + right.size + p.size
+            if spent > recorded.work // 4:
+                return
+            args = list(node.args)
+            args[1 - i] = recorded.values[recorded.names[id(t)]]
+            raw = node.op.vjp(i, base.gradients[id(node)], node._data, args, node.params)
+            part = onto(np.asarray(raw), p.shape, p.dtype, node.op.name)
+            yield Diagnosis("other_factor", {"found": recorded.named(t), **named}), base.gradients[id(p)] - use.part + part
+
+
 def _seen(recorded: Recorded, t: Tensor) -> Tensor:
     """The next value with a name, on the way up from t."""
     while id(t) not in recorded.names:
@@ -282,6 +341,14 @@ def _locally(recorded: Recorded, base: Backward, use: Part) -> Iterator[tuple[Di
             yield Diagnosis("no_factor", {"found": f"1/{other}"}), g
         else:
             yield Diagnosis("no_derivative", named), g
+            if len(args) == 1:
+                yield Diagnosis("function", named), g * y
+        if op is e.divide and i == 1:  # −a/b², of which something is forgotten
+            yield Diagnosis("no_factor", {"found": f"1/{recorded.named(node.inputs[1])}"}), -g * y
+            yield Diagnosis("no_factor", {"found": other}), -g / args[1] ** 2
+        if op is e.square or (op is e.power and i == 0 and np.shape(args[1]) == ()):
+            n = 2 if op is e.square else args[1]
+            yield Diagnosis("exponent", {"found": f"{n:g}", "right": f"{n - 1:g}"}), n * g * y
         if len(args) == 1 and callable(partial):
             x, instead = args[0], op.forward(y, **params)
             own, result = recorded.named(node.inputs[0]), recorded.named(node)
@@ -311,6 +378,11 @@ def _locally(recorded: Recorded, base: Backward, use: Part) -> Iterator[tuple[Di
                 yield Diagnosis("diagonal", named), g * (y * (1 - y) if op is t_.softmax else 1 - np.exp(y))
     elif op is c.matmul:
         yield from _products(recorded, node, i, g, args)
+    elif op is r.getitem and args[1:]:
+        places = op.forward(np.arange(args[0].size).reshape(args[0].shape), *args[1:], **params)
+        last = np.zeros(args[0].size, g.dtype)
+        last[places] = g
+        yield Diagnosis("overwritten", {"of": recorded.named(node.inputs[0])}), last.reshape(args[0].shape)
 
 
 def _spoiled(
@@ -344,12 +416,20 @@ def _products(recorded: Recorded, node: Tensor, i: int, g: Array, args: Sequence
     if g.ndim < 2 or other.ndim < 2:
         return
     upper, factor = recorded.gradient_of(node), recorded.named(node.inputs[1 - i])
-    right = f"{upper} · {factor}ᵀ" if i == 0 else f"{factor}ᵀ · {upper}"
-    gradient = ((g, upper), (g.mT, f"({upper})ᵀ"))
-    others = ((other, factor), (other.mT, f"{factor}ᵀ"))
-    for a, first in gradient:
-        for b, second in others:
-            for left, right_factor, found in ((a, b, f"{first} · {second}"), (b, a, f"{second} · {first}")):
+    turned = _untransposed(recorded, node.inputs[i]) is not node.inputs[i]
+    factor = f"({factor})" if " " in factor else factor
+    first, second = (upper, f"({upper})ᵀ"), (factor, _transposed(factor))
+
+    def told(left: str, right: str) -> str:
+        if not turned:
+            return f"{left} · {right}"
+        flipped = {a: b for pair in (first, second) for a, b in (pair, pair[::-1])}  # (A · B)ᵀ is Bᵀ · Aᵀ
+        return f"{flipped[right]} · {flipped[left]}"
+
+    right = told(upper, second[1]) if i == 0 else told(second[1], upper)
+    for a, one in zip((g, g.mT), first, strict=True):
+        for b, two in zip((other, other.mT), second, strict=True):
+            for left, right_factor, found in ((a, b, told(one, two)), (b, a, told(two, one))):
                 if left.shape[-1] == right_factor.shape[-2] and left.shape[:-2] == right_factor.shape[:-2]:
                     yield Diagnosis("product", {"found": found, "right": right}), left @ right_factor
 
@@ -412,7 +492,7 @@ def _table(op: Op, g: Array, node: Tensor, i: int) -> tuple[Array, tuple[int, ..
 
 def _crossed(recorded: Recorded, target: Tensor, near: set[int]) -> Iterator[Candidate]:
     """An (N, 1) array met an (N,) array: a sum over the whole table, in which the other operand counts by its mean."""
-    left = max(1, WORK // sum(PER_NODE + t.size for t in recorded.order))  # sweeps of the whole record
+    left = max(1, recorded.work // sum(PER_NODE + t.size for t in recorded.order))  # sweeps of the whole record
     for node in reversed(recorded.order):
         if node.op is not e.subtract and not (isinstance(node.op, Tabulated) and len(node.inputs) == 2):
             continue

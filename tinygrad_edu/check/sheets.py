@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import keyword
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -14,39 +13,48 @@ from typing import Any
 
 import numpy as np
 
-from ..codegen.code import HELPER_NAMES, HELPERS
-from ..codegen.naming import WIDEST, identifier
-from ..codegen.writing import source
-from ..derivation.writer import Deriver
+from .. import functions
+from ..codegen.code import HELPERS
+from ..codegen.naming import WIDEST
+from ..codegen.writing import written
 from ..errors import GradientError
 from ..files import write_file
 from ..graphs import pretty, swept
 from ..graphs.names import pretty_gradient
-from ..ops import rearrangement as r
+from ..ops import Op, tabulated
 from ..tensor import Tensor
 from .compare import shape_text
 from .diagnoses import LANGUAGES
 from .mistakes import Recorded
 
 MOST_NUMBERS = 200  # that stand in the sheet; more go into a file beside it
-_OWN_TEXT = frozenset((r.scatter, r.overlap_add))  # helpers that only a backward pass calls
+# Ops whose function has another name.
+_PUBLIC: Mapping[Op, str] = {
+    tabulated.bce: "binary_cross_entropy",
+    tabulated.bce_with_logits: "binary_cross_entropy_with_logits",
+}
+_BUILTINS = frozenset(("dict", "map", "zip", "print"))  # that a sheet calls
+_SUFFIX = ("_solution", "_solucion")  # of the solution's file
 _WORDS: Mapping[str, tuple[str, str]] = {
     "title": ("Gradients by hand", "Gradientes a mano"),
     "solution": ("Gradients by hand: the solution", "Gradientes a mano: la solución"),
     "what": (
         "Write a formula in the place of every ... and run this: the table at the end marks each gradient.\n"
-        "What stays ... is not answered. A formula may use the values of the forward pass and the gradients above it.\n"
-        "A function such as `lambda h, du: h.T @ du` is given the right du, even where yours is wrong.",
+        "What stays ... is not answered. A formula uses values of the forward pass and your own gradients of the lines above.\n"
+        "Where one of those is open, or you do not trust it, write a function: `dW = lambda h, du: h.T @ du` is given the\n"
+        "right du. A line that uses such an answer must be a function too: `db = lambda du: du.sum(axis=0)`.",
         "Escribe una fórmula en lugar de cada ... y ejecuta esto: la tabla al final corrige cada gradiente.\n"
-        "Lo que queda ... no está respondido. Una fórmula puede usar los valores de la pasada hacia adelante y los\n"
-        "gradientes de más arriba. Una función como `lambda h, du: h.T @ du` recibe el du correcto, aunque el tuyo esté mal.",
+        "Lo que queda ... cuenta como no respondido. Una fórmula usa valores de la pasada hacia adelante y tus propios\n"
+        "gradientes de las líneas de arriba. Si uno de ellos falta, o no confías en él, escribe una función:\n"
+        "`dW = lambda h, du: h.T @ du` recibe el du correcto. Una línea que usa tal respuesta también debe ser una\n"
+        "función: `db = lambda du: du.sum(axis=0)`.",
     ),
     "numbers": ("The numbers", "Los números"),
     "forward": ("The forward pass", "La pasada hacia adelante"),
     "values": ("Its values as arrays, for the formulas", "Sus valores como arreglos, para las fórmulas"),
     "backward": ("The gradients, in the order of the sweep", "Los gradientes, en el orden de la pasada hacia atrás"),
     "marks": ("The marks", "La corrección"),
-    "shape": ("shape", "forma"),
+    "shape": ("shape", "dimensiones"),
     "used": ("{of} is used in {by}", "{of} se usa en {by}"),
 }
 
@@ -59,6 +67,7 @@ def exercise(
     solution: str | os.PathLike[str] | bool = True,
     hints: bool = True,
     lang: str = "en",
+    overwrite: bool = False,
 ) -> tuple[Path, ...]:
     """A sheet to fill in, one ``dW = ...`` for each ``∂L/∂W``, that marks itself when it is run; and its solution apart.
 
@@ -71,11 +80,14 @@ def exercise(
     wrt : sequence of Tensors or names, optional
         The gradients to find. By default those of every named value and every parameter that L depends on.
     solution : path or bool
-        Where the solution goes; by default beside the sheet, as ``sheet_solution.py`` for ``sheet.py``. False: nowhere.
+        Where the solution goes; by default beside the sheet, as ``sheet_solution.py`` for ``sheet.py``, in Spanish
+        ``sheet_solucion.py``. False: nowhere.
     hints : bool
         The shape of each gradient, and where its value is used.
     lang : {"en", "es"}
         The language of the sheet and of its marks.
+    overwrite : bool
+        Replace files that exist and have another content, such as a sheet that somebody filled in.
 
     Returns
     -------
@@ -88,6 +100,8 @@ def exercise(
         If the root is not a scalar, or has no gradients by what was asked for.
     NoCodeError
         If an op has no NumPy code.
+    FileExistsError
+        If one of the files exists with another content, and ``overwrite`` is not set; then none is written.
     OSError
         If a file cannot be written.
 
@@ -113,12 +127,17 @@ def exercise(
         raise TypeError(f"exercise: the root is {type(root).__name__}, not a Tensor: {root!r:.80}")
     if lang not in LANGUAGES:
         raise ValueError(f'exercise: there is no language {lang!r}.\n  Try: lang="en" or lang="es"')
+    if root.shape:
+        raise GradientError(
+            f"exercise: {root._called()} has shape {root.shape}; gradients are of a single number.\n  Try: its .sum()"
+        )
     target = Path(path)
     if target.suffix not in (".py", ".ipynb"):
         raise ValueError(
             f"exercise: {target.name!r:.60} is neither a Python file nor a notebook.\n  Try: sheet.py or sheet.ipynb"
         )
-    beside = target.with_name(f"{target.stem}_solution{target.suffix}") if isinstance(solution, bool) else Path(solution)
+    ending = _SUFFIX[LANGUAGES.index(lang)]
+    beside = target.with_name(f"{target.stem}{ending}{target.suffix}") if isinstance(solution, bool) else Path(solution)
     if beside.suffix != target.suffix:
         raise ValueError(f"exercise: the solution {beside.name!r:.60} must end in {target.suffix}, as the sheet does.")
     if solution is not False and beside.resolve() == target.resolve():
@@ -131,12 +150,17 @@ def exercise(
     as_text = _notebook if target.suffix == ".ipynb" else _script
     place = "{!a}" if target.suffix == ".ipynb" else "Path(__file__).with_name({!a})"
     texts = {file: as_text(sheet.cells(file is not target, place.format(data[file].name))) for file in data}
-    arrays = dict.fromkeys(data.values()) if sheet.many else {}
-    for file in arrays:
-        write_file(file, sheet.numbers())
-    for file, text in texts.items():
-        write_file(file, text.encode())
-    return (*texts, *arrays)
+    contents = {file: text.encode() for file, text in texts.items()}
+    contents |= dict.fromkeys(data.values(), sheet.numbers()) if sheet.many else {}
+    for file, content in contents.items():
+        if not overwrite and file.exists() and not (file.is_file() and file.read_bytes() == content):
+            raise FileExistsError(
+                f"exercise: {file.name!r:.60} exists, and is not what would be written: it may hold somebody's answers.\n"
+                "  Try: another name, or overwrite=True"
+            )
+    for file in reversed(contents):  # the sheet last: where it is, the rest is there too
+        write_file(file, contents[file])
+    return tuple(contents)
 
 
 @dataclass(frozen=True)
@@ -156,20 +180,17 @@ class _Sheet:
         self.hints, self.which = hints, LANGUAGES.index(lang)
         targets = self._targets(wrt)
         try:
-            text = source(root, targets)
+            found = written(root, targets)
         except GradientError as error:
             raise GradientError(str(error).replace("source:", "exercise:", 1)) from None
-        deriver = Deriver(root, targets)  # its names are those of the code, given out in the same order
-        taken = {"np", *keyword.kwlist, *HELPER_NAMES}
-        identifiers = [identifier(name, taken) for name in deriver.names]
-        self.tensors = {identifiers[place]: t for place, t in deriver.tensors.items()}
-        self.values = {identifiers[node.id]: np.asarray(node.value) for node in deriver.reading.graph}
+        text, self.tensors = found.text, found.tensors
+        self.values = {name: np.asarray(value) for name, value in found.given.items()}
         start = text.index("def forward_backward(")
-        head, *body = text[start:].rstrip().split("\n")
+        body = text[start:].rstrip().split("\n")[1:]
         *body, last = [line[4:] for line in body]
         returned = last.removeprefix("return ").split(", ")
         cut = body.index("") if "" in body else len(body)
-        self.parameters = head[len("def forward_backward(") : -2].split(", ")
+        self.parameters = list(self.values)
         self.root = returned[0]
         self.forward = [line for line in body[:cut] if not line.startswith("assert ")]  # the numbers of the sheet are as recorded
         self.backward = body[cut + 1 :]
@@ -177,7 +198,10 @@ class _Sheet:
         self.tg = self._free("tg")
         self.called = {id(t): name for name, t in self.tensors.items()}
         self.answers = self._answers(targets, returned[1:])
-        given = [self.values[name] for name in self.parameters]
+        self.plain = self.forward  # as arrays compute it
+        self.forward = [self._with_functions(line, "") for line in self.plain]
+        self.backward = [self._with_functions(line, ".numpy()") for line in self.backward]
+        given = self.values.values()
         self.many = sum(x.size for x in given) > MOST_NUMBERS or not all(np.all(np.isfinite(x)) for x in given)
 
     def _targets(self, wrt: Sequence[Tensor | str] | None) -> list[Tensor]:
@@ -202,15 +226,28 @@ class _Sheet:
             raise ValueError("exercise: there is nothing to find.\n  Try: wrt=None, for all gradients")
         return sorted({id(t): t for t in targets}.values(), key=lambda t: -place[id(t)])
 
-    def _helpers(self, lines: Sequence[str], but: Sequence[str] = ()) -> list[str]:
-        """The helpers that these lines call, and others do not: as ops, so that the sheet's record is made of the same."""
+    def _helpers(self, backward: bool) -> list[str]:
+        """The helpers that there is no function for: as ops in the forward pass, so that the same is recorded."""
         found = []
         for op, (name, body) in HELPERS.items():
-            called = re.compile(rf"\b{name}\(")
-            if called.search("\n".join(lines)) and not called.search("\n".join(but)):
-                text = f'{name} = {self.tg}.ops.OPS["{op.name}"]'
-                found += [*body.format(np="np", zero="0").split("\n"), "", ""] if op in _OWN_TEXT else [text]
+            called = re.compile(rf"(?<!\.)\b{name}\(")
+            there = called.search("\n".join(self.forward)) is not None
+            if backward and not there and called.search("\n".join(self.backward)):
+                found += [*body.format(np="np", zero="0").split("\n"), "", ""]
+            elif there and not backward:
+                found += [f'{name} = {self.tg}.ops.OPS["{op.name}"]']
         return found
+
+    def _with_functions(self, line: str, after: str) -> str:
+        """The line with ``tg.relu(u1)`` for the helper ``relu(u1)``, and what comes after each call."""
+        for op, (name, _) in HELPERS.items():
+            function = _PUBLIC.get(op, op.name)
+            if function not in functions.__all__:
+                continue
+            for call in reversed(list(re.finditer(rf"(?<!\.)\b{name}\(", line))):
+                end = _closing(line, call.end())
+                line = f"{line[: call.start()]}{self.tg}.{function}({line[call.end() : end]}{after}{line[end:]}"
+        return line
 
     def _answers(self, targets: Sequence[Tensor], returned: Sequence[str]) -> dict[str, Tensor]:
         """The targets by the names of their gradients in the sheet: dW2, or dL_dW2 where that is taken; in the text's order."""
@@ -231,22 +268,27 @@ class _Sheet:
             name += "_"
         return name
 
+    def _builtin(self, name: str) -> str:
+        """Python's own function, which a value of the record may be called like."""
+        return f"builtins.{name}" if name in self.words else name
+
     def _word(self, key: str) -> str:
         return _WORDS[key][self.which]
 
     def cells(self, solved: bool, data: str) -> list[_Cell]:
         """The sheet, or its solution, from top to bottom; ``data`` is the code for the file of numbers."""
         title = self._word("solution" if solved else "title")
-        start = ["import numpy as np", "", f"import tinygrad_edu as {self.tg}"]
+        shadowed = ["import builtins", ""] if self.words & _BUILTINS else []
+        start = [*shadowed, "import numpy as np", "", f"import tinygrad_edu as {self.tg}"]
         cells = [_Cell(title if solved else f"{title}\n\n{self._word('what')}", "\n".join(start), title=True)]
         cells.append(_Cell(self._word("numbers"), self._given(data)))
         cells.append(_Cell(self._word("forward"), self._forward()))
         call = f"{self._free('forward')}({', '.join(self.parameters)})"
+        if self.forward != self.plain:  # functions of tg give Tensors
+            call = f"{self._builtin('map')}(np.asarray, {call})"
         cells.append(_Cell(self._word("values"), f"{self._values()} = {call}"))
         if solved:
-            cells.append(
-                _Cell(self._word("backward"), "\n".join([*self._helpers(self.backward, self.forward), *_aligned(self.backward)]))
-            )
+            cells.append(_Cell(self._word("backward"), "\n".join([*self._helpers(True), *_aligned(self.backward)])))
         else:
             heading = f"{self._word('backward')}\n\n"
             for name, t in self.answers.items():
@@ -264,7 +306,7 @@ class _Sheet:
         return f"{', '.join(names)}{',' if len(names) == 1 else ''}"
 
     def _forward(self) -> str:
-        ops = self._helpers(self.forward)
+        ops = self._helpers(False)
         body = [f"    {line}" if line else "" for line in _aligned(self.forward)]
         head = f"def {self._free('forward')}({', '.join(self.parameters)}):"
         return "\n".join([*ops, *(["", ""] if ops else []), head, *body, f"    return {self._values()}"])
@@ -310,10 +352,12 @@ class _Sheet:
             grad = ", requires_grad=True" if t.requires_grad else ""
             lines.append(f'    {self.tg}.Tensor({name}, name="{name}"{grad}{dims}),')
         names = self._assigned()
-        lines += ["]", f"{values} = dict(zip({names!r}, {self._free('forward')}(*{tensors})))", f"{self.tg}.name({values})"]
+        pairs = f"{self._builtin('dict')}({self._builtin('zip')}"
+        lines += ["]", f"{values} = {pairs}({names!r}, {self._free('forward')}(*{tensors})))", f"{self.tg}.name({values})"]
         lines += [f"{answers} = {{", *(f'    "{self.called[id(t)]}": {name},' for name, t in self.answers.items()), "}"]
         language = "" if self.which == 0 else f', lang="{LANGUAGES[self.which]}"'
-        lines += [f'{report} = {self.tg}.check_by_hand({values}["{self.root}"], {answers}{language})', f"print({report})"]
+        lines += [f'{report} = {self.tg}.check_by_hand({values}["{self.root}"], {answers}{language})']
+        lines += [f"{self._builtin('print')}({report})"]
         return "\n".join(lines)
 
     def numbers(self) -> bytes:
@@ -322,6 +366,15 @@ class _Sheet:
         arrays: dict[str, Any] = {f"{name}.values": self.values[name] for name in self.parameters}  # savez has a parameter file
         np.savez(file, **arrays)
         return file.getvalue()
+
+
+def _closing(text: str, start: int) -> int:
+    """The end of what stands in parentheses from there on."""
+    depth = 1
+    while depth:
+        depth += {"(": 1, ")": -1}.get(text[start], 0)
+        start += 1
+    return start
 
 
 def _aligned(lines: Sequence[str]) -> list[str]:

@@ -139,15 +139,18 @@ class Written:
         The arguments, in their order.
     results : dict
         What the engine found for what is returned, in its order.
+    tensors : dict
+        The values of the forward pass.
     """
 
     text: str
     given: Mapping[str, Any]
     results: Mapping[str, Any]
+    tensors: Mapping[str, Tensor]
 
 
-def written(root: Tensor) -> Written:
-    """``source(root)``, with the recorded numbers.
+def written(root: Tensor, wrt: Sequence[Tensor] | None = None) -> Written:
+    """``source(root, wrt)``, with the recorded numbers.
 
     Examples
     --------
@@ -157,7 +160,7 @@ def written(root: Tensor) -> Written:
     >>> {name: float(value) for name, value in found.given.items()}, {k: float(v) for k, v in found.results.items()}
     ({'w': 2.0}, {'L': 4.0, 'dL_dw': 4.0})
     """
-    return Function(root, None, "named", "np").written("forward_backward", True)
+    return Function(root, wrt, "named", "np").written("forward_backward", True)
 
 
 @dataclass
@@ -237,7 +240,8 @@ class Function:
         text = "\n".join([*start, *outside, head, *indented]) + "\n"
         values = {self.identifiers[node.id]: node.value for node in graph}
         values |= {self.gradients[i]: twin.value for i, twin in self.deriver.twins.items() if i in self.gradients}
-        return Written(text, {name: values[name] for name in own}, {name: values[name] for name in returned})
+        tensors = {self.identifiers[i]: t for i, t in self.deriver.tensors.items()}
+        return Written(text, {name: values[name] for name in own}, {name: values[name] for name in returned}, tensors)
 
     def _removable(self, returned: Sequence[str]) -> set[str]:
         """The names that nobody gave, for values of which a line of their own need not be seen."""
@@ -435,10 +439,11 @@ class Function:
         if kind == "onehot":
             classes = self._count(m.axes[-1].size, m.axes[-1].dim) if m.axes[-1] is not None else Code("1", ATOM)
             table = named(self.by_name[m.detail.name])
+            if not self.writer.standard:
+                number = [self._dtype] if self.root.dtype != np.float64 else []
+                return after(call("np.eye", classes, *number), "[{}]", parts=[table])
             wrapped = Code("{} % {}", PRODUCT, (table, classes), (PRODUCT, PRODUCT + 1), cost=1)  # it may count from the end
-            # The standard compares numbers of one kind.
-            dtype = [Code("dtype={}.dtype", ATOM, [table])] if self.writer.standard else []
-            row = call(f"{self.library}.arange", classes, *dtype)
+            row = call("xp.arange", classes, Code("dtype={}.dtype", ATOM, [table]))  # the standard compares numbers of one kind
             rows = Code("{} == {}", COMPARE, (after(wrapped, "[..., None]"), row), (SUM, SUM), cost=1)
             return self._number_of(rows, True)
         if kind == "number":
@@ -579,7 +584,7 @@ def _is_exact(m: Matrix) -> bool:
         return float(m.detail).is_integer()
     if m.kind == "value":
         return np.asarray(m.detail.array).dtype.kind != "f"
-    if m.kind == "call" or (m.kind == "product" and min(m.detail) < 0):
+    if m.kind in ("call", "onehot") or (m.kind == "product" and min(m.detail) < 0):
         return False
     filled = m.kind in ("expand", "spread") and m.parts[0].kind == "number"  # by floats
     return not filled and all(_is_exact(part) for part in m.parts)
@@ -592,7 +597,7 @@ def _is_truth(m: Matrix) -> bool:
     if m.kind in ("transpose", "expand", "spread", "outer", "product"):
         divided = m.kind == "product" and min(m.detail) < 0
         return not divided and all(_is_truth(part) for part in m.parts)
-    return m.kind == "onehot" or (m.kind == "call" and m.detail[0] in _TRUTHS)
+    return bool(m.kind == "call" and m.detail[0] in _TRUTHS)
 
 
 def _letters(dims: Sequence[str | None], shape: Sequence[int]) -> Axes:

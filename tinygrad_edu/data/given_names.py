@@ -22,7 +22,7 @@ def names() -> list[str]:
     --------
     >>> names = tg.data.names()
     >>> names[:3], len(names)
-    (['aarón', 'abel', 'abelardo'], 970)
+    (['aarón', 'abel', 'abelardo'], 969)
     >>> "".join(sorted(set("".join(names))))
     'abcdefghijklmnopqrstuvwxyzáéíñóú'
     """

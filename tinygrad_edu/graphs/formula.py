@@ -43,6 +43,7 @@ _INFIX |= dict.fromkeys((e.equal, e.not_equal, e.less, e.less_equal, e.greater, 
 _UNSEEN = frozenset((e.identity, e.astype))  # they change no number
 _SUM_OVER = re.compile(r"(?:sum|mean)\([^()]*(?:\([^()]*\)[^()]*)*, axis=(-?\d+)\)")
 _MOVED = frozenset((r.reshape, r.transpose, r.flip, r.getitem, r.windows))  # of one number repeated, they leave that number
+_BY_ROWS = frozenset((t.softmax, t.log_softmax))  # along the last axis, if nothing else is said
 _ASSOCIATIVE = frozenset("+∗")
 _DIGITS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
@@ -140,7 +141,7 @@ def _written(op: Op, operands: Sequence[Text], shapes: Sequence[Shape], params: 
             return Text(f"{_tight(base, ATOM)}{exponent.text.translate(_DIGITS)}", POWER)
         return Text(f"{_tight(base, ATOM)}^{_tight(exponent, ATOM)}", POWER)
     if op is t.norm:
-        options = ", ".join(_options(params, shapes))
+        options = ", ".join(_options(op, params, shapes))
         return Text(f"‖{operands[0].text}‖" + (f"[{options}]" if options else ""), ATOM)
     if op is e.square:
         return Text(f"{_tight(operands[0], ATOM)}²", POWER)
@@ -152,7 +153,7 @@ def _written(op: Op, operands: Sequence[Text], shapes: Sequence[Shape], params: 
         if op is r.getitem:
             return Text(f"{_tight(operands[0], ATOM)}[{keys}]", ATOM)
         return Text(f"scatter({operands[0].text} to [{keys}] of {params['shape']})", ATOM)
-    return Text(f"{op.symbol}({', '.join([*(x.text for x in operands), *_options(params, shapes)])})", ATOM)
+    return Text(f"{op.symbol}({', '.join([*(x.text for x in operands), *_options(op, params, shapes)])})", ATOM)
 
 
 def literal(value: Any) -> Text:
@@ -220,13 +221,15 @@ def _key(k: Any, indices: Sequence[Text]) -> str:
     return "..." if k is Ellipsis else "None" if k is None else str(k)
 
 
-def _options(params: Mapping[str, Any], shapes: Sequence[Shape]) -> list[str]:
-    """The parameters that change what is computed; an axis argument that means all axes says nothing."""
+def _options(op: Op, params: Mapping[str, Any], shapes: Sequence[Shape]) -> list[str]:
+    """The parameters that change what is computed; an axis argument that means all axes says nothing, nor does a default."""
     shown = []
     for key, value in params.items():
         if key in ("starts", "key") or value is None or value is False:
             continue
         if key == "axis" and len(shapes) == 1 and value in (0, -1, (0,)) and len(shapes[0]) <= 1:
+            continue
+        if key == "axis" and op in _BY_ROWS and value in (-1, len(shapes[0]) - 1):
             continue
         shown.append(f"{key}={value}")
     return shown

@@ -6,6 +6,7 @@ from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ..ops import contraction, elementwise, tabulated
 from ..readonly import read_only
 from ..record import LITERALS
 from ..sweep import depending_on, topological_order
@@ -18,6 +19,7 @@ from .nodes import Block, Edge, Graph, Node
 from .scalar import scalar_graph
 
 PREFIXES = {"parameter": "p", "constant": "c"}  # of the names that unnamed nodes get; t for results
+LOSSES = frozenset((tabulated.bce, tabulated.bce_with_logits, tabulated.cross_entropy))  # of a prediction and a target
 MOST_USES = 200  # in one equation; a result of more is a node of its own, whatever its name
 LONG = 5_000  # tensors; the letters of a longer record are not worked out for a folded graph
 
@@ -31,7 +33,8 @@ def graph(roots: Tensor | Sequence[Tensor], level: str = "named") -> Graph:
         Where the graph ends.
     level : {"named", "op", "scalar"}
         One node per named tensor, per operation, or per number. On the named level a result without a name is part of
-        the equation that uses it; when several do, it gets a name such as t1.
+        the equation that uses it; when several do, it gets a name such as t1. A parameter without a name is p1, an array
+        c1, and what a loss compares a prediction with is y.
 
     Raises
     ------
@@ -121,6 +124,7 @@ def read(
     recorded = values_as_recorded(order)
     groups = groups_of(order)
     namer = Namer({t.name for t in order if t.name is not None})
+    target = None if "y" in namer else _target(order)
     reading = Reading(Graph(level, (), ()), {}, {}, {}, {}, letters)
     places, texts, inside = reading.places, reading.texts, reading.inside
 
@@ -145,6 +149,8 @@ def read(
             name = namer.unique(t.name)
         elif names is not None:
             name = names[id(t)]
+        elif t is target and kind == "constant":
+            name = namer.unique("y")
         else:
             name = namer.automatic(PREFIXES.get(kind, "t")) if kind != "loss" or "L" in namer else namer.unique("L")
         place = places[id(t)] = len(nodes)
@@ -169,6 +175,17 @@ def read(
         texts[id(t)] = _number_text(t, level) if t.name is None and is_number(t) else named_text(name)
     graph = Graph(level, tuple(nodes), tuple(places[id(t)] for t in ends))
     return Reading(graph, places, texts, inside, reading.edges, letters)
+
+
+def _target(order: Sequence[Tensor]) -> Tensor | None:
+    """What a prediction is compared with, if there is one such tensor: the second operand of a loss."""
+    found = {id(t.inputs[1]): t.inputs[1] for t in order if t.inputs and t.op in LOSSES}
+    for t in order:
+        squares = t.inputs[0] if t.inputs and t.op is contraction.mean else None
+        apart = squares.inputs[0] if squares is not None and squares.inputs and squares.op is elementwise.square else None
+        if apart is not None and apart.inputs and apart.op is elementwise.subtract:  # the mean squared error
+            found[id(apart.inputs[1])] = apart.inputs[1]
+    return next(iter(found.values())) if len(found) == 1 else None
 
 
 def _number_text(t: Tensor, level: str) -> Text:

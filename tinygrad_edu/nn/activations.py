@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, ClassVar
 
 from ..functions import elementwise as e
 from ..functions import selection as s
 from ..record import TensorLike
 from ..tensor import Tensor
+from .arguments import number
 from .module import Module
 
 __all__ = [
@@ -96,7 +98,7 @@ class LeakyReLU(Activation):
     cuts = True
 
     def __init__(self, negative_slope: float = 0.01) -> None:
-        self.negative_slope = float(negative_slope)
+        self.negative_slope = number("LeakyReLU", "negative_slope", negative_slope, least=-math.inf)
 
     def forward(self, x: TensorLike) -> Tensor:
         """x, or slope x."""
@@ -117,7 +119,7 @@ class ELU(Activation):
     cuts = True
 
     def __init__(self, alpha: float = 1.0) -> None:
-        self.alpha = float(alpha)
+        self.alpha = number("ELU", "alpha", alpha, least=-math.inf)
 
     def forward(self, x: TensorLike) -> Tensor:
         """x, or α (eˣ − 1)."""

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..errors import ShapeError
-from ..explain import message
+from ..explain import message, spell
 from ..functions.rearrangement import pad
 from ..record import TensorLike
 from ..tensor import Tensor, as_tensor
@@ -90,8 +90,7 @@ class Conv2d(Module):
         who = f"Conv2d({self.extra_repr()})"
         if x.ndim != 4 or x.shape[1] != self.in_channels:
             rule = f"x must be (N, {self.in_channels}, height, width)."
-            tries = [("x[:, None]", (x.shape[0], 1, *x.shape[1:]))] if x.ndim == 3 and self.in_channels == 1 else []
-            raise ShapeError(message(who, (x, self.weight), "x does not fit", rule, tries, ("x", "weight")))
+            raise ShapeError(message(who, (x, self.weight), "x does not fit", rule, _tries(x, self.in_channels), ("x", "weight")))
         (top, left), padded = self.padding, x
         if top or left:
             padded = pad(x, ((0, 0), (0, 0), (top, top), (left, left)))
@@ -109,3 +108,15 @@ class Conv2d(Module):
         text += f", stride={self.stride[0]}×{self.stride[1]}" if self.stride != (1, 1) else ""
         text += f", padding={self.padding[0]}×{self.padding[1]}" if self.padding != (0, 0) else ""
         return text + ("" if self.bias is not None else ", bias=False")
+
+
+def _tries(x: Tensor, channels: int) -> list[tuple[str, tuple[int, ...]]]:
+    """How images without an axis for the channels or for the examples, or with the channels last, can be given."""
+    s = x.shape
+    ways = [
+        ("[:, None]", (*s[:1], 1, *s[1:])),
+        ("[None]", (1, *s)),
+        ("[None, None]", (1, 1, *s)),
+        (".transpose(0, 3, 1, 2)", (*s[:1], *s[3:], *s[1:3])),
+    ]
+    return [(f"{spell(x, 'x')}{way}", shape) for way, shape in ways if len(shape) == 4 and shape[1] == channels]

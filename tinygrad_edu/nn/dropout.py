@@ -8,6 +8,7 @@ from ..errors import CompileError
 from ..modes import MODES, is_tracing
 from ..record import TensorLike
 from ..tensor import Tensor, as_tensor
+from .arguments import number
 from .init import Seed
 from .module import Module
 
@@ -24,7 +25,7 @@ class Dropout(Module):
 
     Raises
     ------
-    ValueError
+    TypeError, ValueError
         For another p.
     CompileError
         In training, inside of ``tg.compile``: a program is recorded once, and would have the same mask at every call.
@@ -45,9 +46,7 @@ class Dropout(Module):
     """
 
     def __init__(self, p: float = 0.5, *, seed: Seed = None) -> None:
-        if not 0 <= p < 1:
-            raise ValueError(f"Dropout: p is {p}: a probability of a 0, at least 0 and below 1.")
-        self.p = float(p)
+        self.p = number("Dropout", "p", p, below=1)
         self.rng = np.random.default_rng(seed)
 
     def forward(self, x: TensorLike) -> Tensor:

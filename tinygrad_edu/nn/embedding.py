@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..explain import message
+from ..explain import message, spell
 from ..record import TensorLike
 from ..tensor import Tensor, as_tensor
 from .arguments import initial, parameter, size
@@ -64,8 +64,8 @@ class Embedding(Module):
         """E_(n_i)."""
         n = as_tensor(indices)
         if n.dtype.kind not in "iu":
-            tries = [("indices.astype(int)", n.shape)]
-            raise TypeError(message("Embedding", (n,), f"the numbers are {n.dtype}", "rows are named by integers.", tries))
+            tries, rule = [(f"{spell(n, 'indices')}.astype(int)", n.shape)], "rows are named by integers."
+            raise TypeError(message("Embedding", (n,), f"the numbers are {n.dtype}", rule, tries, ("indices",)))
         numbers = np.asarray(n._data)
         if numbers.size and (numbers.min() < 0 or numbers.max() >= self.num_embeddings):
             wrong = numbers[(numbers < 0) | (numbers >= self.num_embeddings)].ravel()[0]

@@ -61,6 +61,11 @@ class Module:
     _number: int | None = None  # of a layer, in the model that it is part of
     _is_named = False
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        if isinstance(value, Module):  # one that takes the place of another is named, too, at the next call
+            vars(self)["_is_named"] = False
+        super().__setattr__(name, value)
+
     def __call__(self, *inputs: Any, **settings: Any) -> Any:
         """``forward``, in a frame of its own when it is drawn."""
         if not self._is_named:
@@ -79,8 +84,6 @@ class Module:
         """
         name = type(self).__name__
         raise NotImplementedError(f"{name}: it has no forward.\n  Try: def forward(self, x): ... in class {name}")
-
-    # ---- parts --------------------------------------------------------------------------------------------------------
 
     def parameters(self) -> list[Tensor]:
         """The Tensors to train: those of its state that require a gradient, each once, in the order of definition."""
@@ -124,17 +127,23 @@ class Module:
         """The attributes, in the order of definition."""
         return vars(self).items()
 
-    def _parts(self) -> Iterator[tuple[str, Any]]:
-        """The Tensors, modules and random generators that it holds itself, also in lists, tuples and dicts, each once."""
+    def _parts(self, again: bool = False) -> Iterator[tuple[str, Any]]:
+        """The Tensors, modules and random generators that it holds itself, also in lists, tuples and dicts, each once.
+
+        With ``again`` in every place where it holds them.
+        """
         seen: set[int] = set()
         stack = list(self._members())[::-1]
         while stack:
             name, value = stack.pop()
-            if isinstance(value, (Module, Tensor, np.random.Generator, list, tuple, dict)) and id(value) not in seen:
+            is_container = isinstance(value, (list, tuple, dict))
+            if not is_container and not isinstance(value, (Module, Tensor, np.random.Generator)):
+                continue
+            if id(value) not in seen or (again and not is_container):  # a list may hold itself
                 seen.add(id(value))
                 if isinstance(value, dict):
                     stack += [(f"{name}.{key}", x) for key, x in value.items()][::-1]
-                elif isinstance(value, (list, tuple)):
+                elif is_container:
                     stack += [(f"{name}.{i}", x) for i, x in enumerate(value)][::-1]
                 elif not isinstance(value, Tensor) or value.op is None:  # a result that it keeps is no state
                     yield name, value
@@ -142,16 +151,21 @@ class Module:
     def _walk(self) -> Iterator[tuple[str, Any]]:
         """Itself, and every part of it and of what is below, each once: depth first, without recursion, also in a circle."""
         seen: set[int] = set()
+        names: set[str] = set()
         stack: list[tuple[str, Any]] = [("", self)]
         while stack:
             name, part = stack.pop()
             if id(part) not in seen:
+                if name in names:  # a state would hold one of them only
+                    raise ValueError(
+                        f"{type(self).__name__}: two of its parts are called {name!r}.\n"
+                        "  Try: dicts with names as keys, without dots"
+                    )
                 seen.add(id(part))
+                names.add(name)
                 yield name, part
                 if isinstance(part, Module):
                     stack += [(f"{name}.{key}" if name else key, x) for key, x in part._parts()][::-1]
-
-    # ---- state --------------------------------------------------------------------------------------------------------
 
     def state_dict(self) -> dict[str, Any]:
         """Copies of all parameters and buffers, by their dotted names: what ``tg.save`` writes.
@@ -239,8 +253,6 @@ class Module:
         for t in self.parameters():
             t.zero_grad()
 
-    # ---- names and frames ---------------------------------------------------------------------------------------------
-
     def _name_parts(self) -> None:
         """Number the layers, name their Tensors for pictures, and give frames to what has Tensors."""
         number = 0
@@ -267,8 +279,6 @@ class Module:
         for name, child in self.named_children():
             child._frame = scope(name) if child._tensors() else None
 
-    # ---- text ---------------------------------------------------------------------------------------------------------
-
     def extra_repr(self) -> str:
         """What stands in the brackets of its repr: its settings. A subclass may write it."""
         return ""
@@ -288,9 +298,9 @@ class Module:
                 continue
             text = f"{indent}{name}  {part._title()}" if name else f"{indent}{part._title()}"
             if again:
-                rows.append((f"{text}  (the same as above)", None))
+                rows.append((f"{text}  (the same as above)" if part._tensors() else text, None))
                 continue
-            parts = [(key, x) for key, x in part._parts() if isinstance(x, (Module, Tensor))]
+            parts = [(key, x) for key, x in part._parts(again=True) if isinstance(x, (Module, Tensor))]
             if any(isinstance(x, Module) for _, x in parts):
                 rows.append((text, None))
                 stack += [(depth + 1, key, x) for key, x in parts][::-1]

@@ -13,7 +13,7 @@ from ..functions.elementwise import sqrt
 from ..modes import MODES, is_tracing
 from ..record import TensorLike
 from ..tensor import Tensor, as_tensor
-from .arguments import parameter, size
+from .arguments import number, parameter, size
 from .module import Module
 
 __all__ = ["BatchNorm1d", "LayerNorm"]
@@ -57,7 +57,9 @@ class LayerNorm(Module):
     def __init__(self, normalized_shape: int | Sequence[int], eps: float = 1e-5, *, dtype: Any = np.float64) -> None:
         sizes = normalized_shape if isinstance(normalized_shape, (tuple, list)) else (normalized_shape,)
         self.normalized_shape = tuple([size("LayerNorm", "normalized_shape", n) for n in sizes])
-        self.eps = float(eps)
+        if not self.normalized_shape:
+            raise ValueError("LayerNorm: normalized_shape is (): there are no axes to normalise over.\n  Try: tg.nn.LayerNorm(3)")
+        self.eps = number("LayerNorm", "eps", eps)
         self.weight = parameter(np.ones(self.normalized_shape, dtype), "gamma")
         self.bias = parameter(np.zeros(self.normalized_shape, dtype), "beta")
 
@@ -65,9 +67,10 @@ class LayerNorm(Module):
         """γ ∗ (x − mean) / √(var + ε) + β."""
         x = as_tensor(x)
         rank = len(self.normalized_shape)
-        if x.shape[max(0, x.ndim - rank) :] != self.normalized_shape:
+        if x.shape[-rank:] != self.normalized_shape:
             rule = f"the last axes of x must be normalized_shape, {self.normalized_shape}."
-            raise ShapeError(message("LayerNorm", (x, self.weight), "x does not fit", rule, (), ("x", "weight")))
+            who = f"LayerNorm({self.extra_repr()})"
+            raise ShapeError(message(who, (x, self.weight), "x does not fit", rule, (), ("x", "weight")))
         axes = tuple(range(x.ndim - rank, x.ndim))
         centred = x - x.mean(axes, keepdims=True)
         var = (centred * centred).mean(axes, keepdims=True)
@@ -129,9 +132,10 @@ class BatchNorm1d(Module):
 
     def __init__(self, num_features: int, eps: float = 1e-5, momentum: float = 0.1, *, dtype: Any = np.float64) -> None:
         self.num_features = size("BatchNorm1d", "num_features", num_features)
-        if not 0 <= momentum <= 1:
+        self.eps = number("BatchNorm1d", "eps", eps)
+        self.momentum = number("BatchNorm1d", "momentum", momentum)
+        if self.momentum > 1:
             raise ValueError(f"BatchNorm1d: momentum is {momentum}: the part that is replaced, from 0 to 1.")
-        self.eps, self.momentum = float(eps), float(momentum)
         self.weight = parameter(np.ones(num_features, dtype), "gamma")
         self.bias = parameter(np.zeros(num_features, dtype), "beta")
         self.running_mean = Tensor(np.zeros(num_features, dtype), name="running_mean")
@@ -151,7 +155,9 @@ class BatchNorm1d(Module):
         n = x.size // self.num_features
         if n < 2:
             rule = f"in training each feature needs at least 2 numbers, there is {n}: their variance would be 0."
-            raise ShapeError(f"{message(who, (x,), 'too few examples', rule)}\n  Try: more examples, or model.eval()")
+            raise ShapeError(
+                f"{message(who, (x,), 'too few examples', rule)}\n  Try: batches of at least 2 examples, or model.eval()"
+            )
         if MODES.get() and is_tracing():
             raise CompileError(
                 "compile: BatchNorm1d in training updates its running statistics at every call, which a program does not.\n"

@@ -11,7 +11,7 @@ import numpy as np
 from ..modes import scope
 from ..record import TensorLike
 from ..tensor import Tensor, as_tensor
-from .activations import ACTIVATIONS, Activation
+from .activations import ACTIVATIONS
 from .arguments import size
 from .frames import framed
 from .init import Initializer, Seed, he_normal, xavier_uniform
@@ -25,7 +25,7 @@ class Sequential(Module):
     Parameters
     ----------
     *layers : Module
-        The modules. ``model[i]`` is one of them, ``len(model)`` their number.
+        The modules. ``model[i]`` is one of them, ``len(model)`` their number; ``model[i] = layer`` replaces one.
 
     Raises
     ------
@@ -52,11 +52,20 @@ class Sequential(Module):
     """
 
     def __init__(self, *layers: Module) -> None:
-        for i, layer in enumerate(layers):
-            if not isinstance(layer, Module):
-                hint = "tg.nn.Tanh()" if callable(layer) else "tg.nn.Linear(2, 3)"
-                raise TypeError(f"Sequential: no. {i} is {type(layer).__name__}, not a Module: {layer!r:.80}\n  Try: {hint}")
         self.layers = layers
+
+    @property
+    def layers(self) -> tuple[Module, ...]:
+        """The modules. Others may be assigned, all together or one: ``model[2] = layer``."""
+        return self._layers
+
+    @layers.setter
+    def layers(self, layers: Iterable[Module]) -> None:
+        self._layers = tuple(layers)
+        for i, layer in enumerate(self._layers):
+            if not isinstance(layer, Module):
+                hint = "tg.nn.Tanh()" if callable(layer) else "tg.nn.Sequential(*layers)"
+                raise TypeError(f"Sequential: no. {i} is {type(layer).__name__}, not a Module: {layer!r:.80}\n  Try: {hint}")
         self._name_parts()
 
     def forward(self, x: TensorLike) -> Any:
@@ -92,13 +101,18 @@ class Sequential(Module):
     def _members(self) -> Iterable[tuple[str, Any]]:
         """The modules by their numbers, then whatever a subclass adds."""
         yield from ((str(i), layer) for i, layer in enumerate(self.layers))
-        yield from ((name, value) for name, value in vars(self).items() if name not in ("layers", "_groups"))
+        yield from ((name, value) for name, value in vars(self).items() if name not in ("_layers", "_groups"))
 
     def __len__(self) -> int:
         return len(self.layers)
 
     def __getitem__(self, i: int) -> Module:
         return self.layers[i]
+
+    def __setitem__(self, i: int, layer: Module) -> None:
+        layers = list(self.layers)
+        layers[i] = layer
+        self.layers = tuple(layers)
 
     def __iter__(self) -> Iterator[Module]:
         return iter(self.layers)
@@ -111,7 +125,7 @@ class MLP(Sequential):
     ----------
     sizes : sequence of int
         How many numbers an example has at the input, in each hidden layer, at the output.
-    activation : str or Activation
+    activation : str or Module
         ``"tanh"``, ``"relu"``, ``"sigmoid"``, ``"gelu"``, ..., or a module such as ``tg.nn.LeakyReLU(0.1)``.
     init : "auto" or callable
         By default :func:`tg.nn.init.he_normal` before an activation that cuts off one half (relu and its relatives), else, and
@@ -125,6 +139,8 @@ class MLP(Sequential):
     ------
     ValueError
         If there are less than two sizes, or no activation of that name.
+    TypeError
+        If sizes are no integers, or the activation is neither a name nor a module.
 
     Notes
     -----
@@ -144,24 +160,31 @@ class MLP(Sequential):
     def __init__(
         self,
         sizes: Sequence[int],
-        activation: str | Activation = "tanh",
+        activation: str | Module = "tanh",
         *,
         init: str | Initializer = "auto",
         dims: str | Sequence[str] | None = None,
         seed: Seed = None,
         dtype: Any = np.float64,
     ) -> None:
+        if not isinstance(sizes, Iterable):
+            raise TypeError(f"MLP: sizes is {type(sizes).__name__}, not a list: {sizes!r:.80}\n  Try: tg.nn.MLP([2, 16, 1])")
         numbers = [size("MLP", f"sizes[{i}]", n) for i, n in enumerate(sizes)]
         if len(numbers) < 2:
             raise ValueError(f"MLP: sizes {numbers} are not an input and an output.\n  Try: tg.nn.MLP([2, 16, 1])")
         if isinstance(activation, str) and activation not in ACTIVATIONS:
             raise ValueError(f"MLP: there is no activation {activation!r}.\n  Try: one of {', '.join(ACTIVATIONS)}")
+        if not isinstance(activation, (str, Module)):
+            raise TypeError(
+                f"MLP: the activation is {type(activation).__name__}, not a name or a module: {activation!r:.80}\n"
+                '  Try: activation="relu", or activation=tg.nn.LeakyReLU(0.1)'
+            )
         rng = np.random.default_rng(seed)
         layers: list[Module] = []
         for i, (before, after) in enumerate(pairwise(numbers)):
             is_last = i == len(numbers) - 2
             function = ACTIVATIONS[activation]() if isinstance(activation, str) else activation
-            chosen = init if init != "auto" else he_normal if function.cuts and not is_last else xavier_uniform
+            chosen = init if init != "auto" else he_normal if getattr(function, "cuts", False) and not is_last else xavier_uniform
             layers.append(Linear(before, after, init=chosen, seed=rng, dtype=dtype))
             layers += [] if is_last else [function]
         super().__init__(*layers)

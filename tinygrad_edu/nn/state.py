@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
 from ..errors import ShapeError
+from ..saving import differences
 from ..tensor import Tensor
+from ..visible import visible
 
 
 def assign(who: str, own: Mapping[str, Tensor], given: Mapping[str, Any]) -> None:
@@ -40,38 +40,21 @@ def assign(who: str, own: Mapping[str, Tensor], given: Mapping[str, Any]) -> Non
     """
     if not isinstance(given, Mapping):
         raise TypeError(f"{who}: a dict of names and arrays is needed, not {type(given).__name__}.\n  Try: model.state_dict()")
-    wrong: list[tuple[str, str, str]] = []
-    arrays: dict[str, Any] = {}
-    transposed = ""
-    for name, t in own.items():
-        if name not in given:
-            wrong.append(("missing", name, f"{t.shape}"))
-            continue
-        try:
-            array = Tensor(given[name].data if isinstance(given[name], Tensor) else given[name]).data
-        except (TypeError, ValueError):
-            wrong.append(("type", name, f"holds {t.dtype} here, {_kind(given[name])} was given"))
-            continue
-        if array.shape != t.shape:
-            wrong.append(("shape", name, f"is {t.shape} here, {array.shape} was given"))
-            if array.ndim == 2 and array.shape[::-1] == t.shape:
-                transposed = transposed or name
-        elif not np.can_cast(array.dtype, t.dtype, "same_kind"):
-            wrong.append(("type", name, f"holds {t.dtype} here, {array.dtype} was given"))
-        else:
-            arrays[name] = array
-    wrong += [("unexpected", str(name), _kind(given[name])) for name in given if name not in own]
+    numbers = {name: x.data if isinstance(x, Tensor) else x for name, x in given.items()}
+    wrong = differences({name: t.data for name, t in own.items()}, numbers, casts=True)
     if wrong:
         count = "1 difference" if len(wrong) == 1 else f"{len(wrong)} differences"
-        width = max(len(name) for _, name, _ in wrong)
-        lines = [f"{who}: {count}, nothing was changed", *(f"  {kind:<10} {name:<{width}}  {what}" for kind, name, what in wrong)]
-        if transposed:
-            lines.append(f"  PyTorch's weights are (out, in), these are (in, out).\n  Try: state[{transposed!r}].T")
-        raise (ShapeError if all(kind == "shape" for kind, _, _ in wrong) else ValueError)("\n".join(lines))
-    for name, array in arrays.items():
-        own[name].data = array
+        lines = [f"{who}: {count}, nothing was changed", *wrong]
+        turned = [name for name, t in own.items() if any(line == _turned(name, t.shape) for line in wrong)]
+        if turned:
+            lines.append("PyTorch's weights are (out, in), these are (in, out).")
+            lines.append(f"Try: state | {{name: state[name].T for name in {turned}}}")
+        only_shapes = all(" has shape (" in line for line in wrong)
+        raise (ShapeError if only_shapes else ValueError)("\n  ".join(lines))
+    for name, t in own.items():
+        t.data = numbers[name]
 
 
-def _kind(value: Any) -> str:
-    """An array's type and shape, or what else it is."""
-    return f"{value.dtype} {value.shape}" if isinstance(value, (np.ndarray, np.generic, Tensor)) else type(value).__name__
+def _turned(name: str, shape: tuple[int, ...]) -> str:
+    """The line for a matrix that is the transpose of one of this shape."""
+    return f"{visible(name)} has shape {shape[::-1]}, not {shape}" if len(shape) == 2 else ""

@@ -27,7 +27,7 @@ def windows(who: str, x: Tensor, padded: Tensor, kernel: Pair, stride: Pair, pad
     for axis, word in enumerate(("height", "width")):
         n, p, k = x.shape[2 + axis], padding[axis], kernel[axis]
         if n + 2 * p < k:
-            rule = f"{word}: {n} + 2·{p} − {k} = {n + 2 * p - k}, and must be at least 0: an image holds one window."
+            rule = f"{word}: {n} + 2·{p} − {k} = {n + 2 * p - k}, and must be at least 0 for one window."
             raise ShapeError(message(who, (x,), "the image is smaller than the window", rule))
     seen = sliding_window_view(padded, kernel, (2, 3))
     return seen if stride == (1, 1) else seen[:, :, :: stride[0], :: stride[1]]

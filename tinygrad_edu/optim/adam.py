@@ -56,6 +56,8 @@ class Adam(Optimizer):
         eps: float = 1e-8,
         weight_decay: float = 0.0,
     ) -> None:
+        if not isinstance(betas, (tuple, list)) or len(betas) != 2:
+            raise TypeError(f"{type(self).__name__}: betas is {betas!r:.80}, not a pair.\n  Try: betas=(0.9, 0.999)")
         beta1, beta2 = betas
         self.beta1, self.beta2 = self._number("beta1", beta1, below=1), self._number("beta2", beta2, below=1)
         self.eps = self._number("eps", eps)

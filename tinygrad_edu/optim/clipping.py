@@ -8,6 +8,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from ..explain import first_bad
+from ..nn.arguments import number
 from ..tensor import Tensor
 
 
@@ -30,8 +31,8 @@ def clip_grad_norm(params: Iterable[Tensor], max_norm: float) -> float:
     ------
     FloatingPointError
         If a gradient is NaN or infinite; then no gradient was changed. (PyTorch's ``error_if_nonfinite=True``.)
-    ValueError
-        If ``max_norm`` is negative or NaN.
+    TypeError, ValueError
+        If ``max_norm`` is no number, negative or NaN.
 
     Notes
     -----
@@ -47,9 +48,8 @@ def clip_grad_norm(params: Iterable[Tensor], max_norm: float) -> float:
     >>> w.grad.round(6).tolist()
     [0.6, 0.8]
     """
-    if not max_norm >= 0:
-        raise ValueError(f"clip_grad_norm: max_norm is {max_norm}; it must be at least 0.")
-    having = _with_gradient(params)
+    max_norm = _limit("clip_grad_norm", "max_norm", max_norm)
+    having = _with_gradient("clip_grad_norm", params)
     largest = max((float(np.max(np.abs(p.grad), initial=0)) for p in having), default=0.0)
     if not math.isfinite(largest) or any(first_bad(p.grad) for p in having):
         p = next(p for p in having if first_bad(p.grad) is not None)
@@ -79,8 +79,8 @@ def clip_grad_value(params: Iterable[Tensor], max_value: float) -> None:
 
     Raises
     ------
-    ValueError
-        If ``max_value`` is negative or NaN.
+    TypeError, ValueError
+        If ``max_value`` is no number, negative or NaN.
 
     Examples
     --------
@@ -90,13 +90,19 @@ def clip_grad_value(params: Iterable[Tensor], max_value: float) -> None:
     >>> w.grad.tolist()
     [1.0, -0.5]
     """
-    if not max_value >= 0:
-        raise ValueError(f"clip_grad_value: max_value is {max_value}; it must be at least 0.")
-    for p in _with_gradient(params):
+    max_value = _limit("clip_grad_value", "max_value", max_value)
+    for p in _with_gradient("clip_grad_value", params):
         p.grad = np.asarray(np.clip(p.grad, -max_value, max_value))
 
 
-def _with_gradient(params: Iterable[Tensor]) -> list[Tensor]:
+def _limit(who: str, name: str, value: float) -> float:
+    """A number of at least 0; infinity lets everything through."""
+    return value if value == math.inf else number(who, name, value)
+
+
+def _with_gradient(who: str, params: Iterable[Tensor]) -> list[Tensor]:
     """The parameters that have a gradient, each once: one that is there twice would be counted, and scaled, twice."""
+    if callable(getattr(params, "parameters", None)):
+        raise TypeError(f"{who}: the parameters are {type(params).__name__}, not a list.\n  Try: model.parameters()")
     found = [params] if isinstance(params, Tensor) else params
     return list({id(p): p for p in found if p.grad is not None}.values())

@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..errors import GradientError, ShapeError
+from ..nn.arguments import number
 from ..readonly import read_only
 from ..saving import differences
 from ..tensor import Tensor
@@ -81,8 +82,6 @@ class Optimizer:
         self.lr = lr
         self._slots = [self._zeros(p) for p in self.params]
 
-    # ---- what an optimizer says of itself -------------------------------------------------------------------------
-
     def formula(self, w: Any, g: Any, slots: Sequence[Any], scalars: Sequence[Any]) -> tuple[Any, ...]:
         """``(new w, *new slots)``, from operators and NumPy functions alone, nothing in place: arrays or Tensors."""
         raise NotImplementedError(f"{type(self).__name__} has no formula")
@@ -90,8 +89,6 @@ class Optimizer:
     def scalars(self, count: int) -> dict[str, float]:
         """The numbers of the formula that change from step to step, by name; ``count`` is 1 in the first."""
         return {"lr": self.lr}
-
-    # ---- use --------------------------------------------------------------------------------------------------------
 
     @property
     def lr(self) -> float:
@@ -150,7 +147,6 @@ class Optimizer:
                 p._data = w
             raise
         self._slots, self._counts = slots, counts
-        self._tell()
 
     def zero_grad(self) -> None:
         """Forget all gradients."""
@@ -172,8 +168,6 @@ class Optimizer:
         self._counts = [count + 1 for count in self._counts]
         self._tell()
 
-    # ---- saving -----------------------------------------------------------------------------------------------------
-
     def state_dict(self) -> dict[str, np.ndarray[Any, np.dtype[Any]]]:
         """What a later run needs to go on, as arrays by name: kind, settings, counts, and the slots of each parameter."""
         state = {"kind": np.array(type(self).__name__), "lr": np.array(self.lr)}
@@ -189,8 +183,8 @@ class Optimizer:
         wrong = differences(own, state)
         if "kind" in state and str(state["kind"]) != str(own["kind"]):
             wrong.insert(0, f"it is of {visible(str(state['kind']))}, not {own['kind']}")
-        if not wrong and (np.min(state["counts"]) < 0 or not 0 <= float(state["lr"]) < math.inf):
-            wrong = ["a count or the learning rate is negative or not finite"]
+        if not wrong and (np.min(state["counts"]) < 0 or not all(0 <= state[name] < math.inf for name in ["lr", *self.settings])):
+            wrong = ["a count, the learning rate or a setting is negative or not finite"]
         return wrong
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -201,6 +195,8 @@ class Optimizer:
         ValueError
             With every difference: another kind of optimizer, names, shapes, dtypes.
         """
+        if not isinstance(state, Mapping):
+            raise TypeError(f"load_state_dict: a state is a dict, not {type(state).__name__}.\n  Try: opt.state_dict()")
         wrong = self.differences(state)
         if wrong:
             raise ValueError("\n  ".join([f"load_state_dict: this is not the state of {self!r}:", *wrong]))
@@ -219,8 +215,6 @@ class Optimizer:
         n = len(self.params)
         return f"{type(self).__name__}({shown}; {n} parameter{'s' * (n != 1)})"
 
-    # ---- inside -----------------------------------------------------------------------------------------------------
-
     def _tell(self) -> None:
         """Show a compiled program the learning rate and the count of now."""
         if self._tensors is not None:
@@ -231,25 +225,18 @@ class Optimizer:
         return [np.zeros(p.shape, p.dtype)[()] for _ in self.slot_names]
 
     def _number(self, name: str, value: Any, below: float = math.inf) -> float:
-        """A setting as Python's own float, which adapts to the dtype of a parameter."""
-        who = type(self).__name__
-        try:
-            number = float(value)
-        except (TypeError, ValueError):
-            raise TypeError(f"{who}: {name} is {type(value).__name__}, not a number: {value!r:.80}") from None
-        if not 0 <= number < below:  # NaN too
-            limit = f"at least 0 and below {below:g}" if below < math.inf else "finite, and at least 0"
-            raise ValueError(f"{who}: {name} is {number:g}; it must be {limit}.")
-        return number
+        return number(type(self).__name__, name, value, below=below)
 
 
 def _parameters(who: str, params: Any) -> list[Tensor]:
     if isinstance(params, Tensor):
         raise TypeError(f"{who}: the parameters are one Tensor, {params._called()}.\n  Try: a list, [w]")
-    if callable(getattr(params, "parameters", None)):
-        raise TypeError(f"{who}: the parameters are a {type(params).__name__}.\n  Try: model.parameters()")
+    if not isinstance(params, Iterable) or callable(getattr(params, "parameters", None)):
+        raise TypeError(f"{who}: the parameters are {type(params).__name__}, not a list.\n  Try: model.parameters()")
     found = list(params.values() if isinstance(params, Mapping) else params)
     if not found:
+        if isinstance(params, list):  # as model.parameters() of a model that has none, or has them frozen
+            raise ValueError(f"{who}: there are no parameters.\n  Try: w.requires_grad = True for what is to be trained")
         raise ValueError(
             f"{who}: there are no parameters. (A generator that was gone through before is empty.)\n"
             "  Try: list(model.parameters())"
@@ -257,7 +244,14 @@ def _parameters(who: str, params: Any) -> list[Tensor]:
     seen: dict[int, int] = {}
     for i, p in enumerate(found):
         if not isinstance(p, Tensor):
-            raise TypeError(f"{who}: parameter {i} is {type(p).__name__}, not a Tensor: {p!r:.80}")
+            hint = ""
+            if callable(getattr(p, "parameters", None)):
+                hint = "\n  Try: [p for model in models for p in model.parameters()]"
+            elif isinstance(p, tuple):
+                hint = "\n  Try: model.parameters(), without names"
+            elif isinstance(p, dict):
+                hint = "\n  Try: an optimizer for each group"
+            raise TypeError(f"{who}: parameter {i} is {type(p).__name__}, not a Tensor.{hint}")
         if p.inputs:
             raise ValueError(f"{who}: parameter {i} is {p._called()}, a result: only a leaf can be given new numbers.")
         if not p.requires_grad:

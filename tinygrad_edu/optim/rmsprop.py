@@ -70,6 +70,6 @@ class RMSProp(Optimizer):
         s = self.alpha * slots[0] + (1 - self.alpha) * (g * g)
         step = g / (np.sqrt(s) + self.eps)
         if not self.momentum:
-            return w - lr * step, s
+            return w - lr * step, s, *slots[1:]
         v = self.momentum * slots[1] + step
         return w - lr * v, s, v

@@ -11,6 +11,8 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from ..nn.arguments import number
+
 Schedule = Callable[[int], float]
 
 
@@ -179,8 +181,8 @@ class OneCycleLR:
     warmup: float = 0.3
 
     def __post_init__(self) -> None:
-        _at_least("OneCycleLR", epochs=(self.epochs, 1), lr=(self.lr, 0))
-        if not 0 <= self.warmup <= 1:
+        _at_least("OneCycleLR", epochs=(self.epochs, 1), lr=(self.lr, 0), warmup=(self.warmup, 0))
+        if self.warmup > 1:
             raise ValueError(f"OneCycleLR: warmup is {self.warmup}; it is a part of the epochs, between 0 and 1.")
 
     def __call__(self, t: float) -> float:
@@ -199,5 +201,6 @@ def _cosine(start: float, end: float, part: float) -> float:
 
 def _at_least(who: str, **values: tuple[float, float]) -> None:
     for name, (value, low) in values.items():
-        if not low <= value < math.inf:
-            raise ValueError(f"{who}: {name} is {value}; it must be at least {low}, and finite.")
+        if callable(getattr(value, "step", None)):
+            raise TypeError(f"{who}: {name} is an optimizer; a schedule holds none.\n  Try: tg.optim.{who}({name}=opt.lr, ...)")
+        number(who, name, value, low)

@@ -69,6 +69,6 @@ class SGD(Optimizer):
         if self.weight_decay:
             g = g + self.weight_decay * w
         if not self.momentum:
-            return (w - lr * g,)
+            return (w - lr * g, *slots)
         v = self.momentum * slots[0] + g
         return w - lr * (g + self.momentum * v if self.nesterov else v), v

@@ -269,6 +269,9 @@ def _shares(predict: Predict, points: Points, output: str, resolution: int) -> A
             p /= p.sum(axis=1, keepdims=True)
     else:
         p = u
+    if output == "probabilities" and (np.nanmin(p, initial=0.0) < -1e-6 or np.nanmax(p, initial=1.0) > 1 + 1e-6):
+        least, most = np.nanmin(u), np.nanmax(u)
+        raise ValueError(f'{who}: predict gives {least:.3g} to {most:.3g}: probabilities are 0 to 1.\n  Try: output="logits"')
     if p.shape[1] <= points.y.max():
         raise ShapeError(f"{who}: predict gives {p.shape[1]} classes, but y has class {points.y.max()}.")
     return p.reshape(resolution, resolution, -1)
@@ -318,6 +321,6 @@ def _draw(ax: Axes, points: Points, shares: Array, legend: bool = True) -> None:
     ax.set_xlim(left, right)
     ax.set_ylim(bottom, top)
     if bad.any():
-        remark(ax, [f"predictions that are not finite ({100 * bad.mean():.0f} % of the plane, grey)"])
+        remark(ax, [f"predictions that are not finite ({100 * bad.mean():.0f}\N{NO-BREAK SPACE}% of the plane, grey)"])
     if legend:
         ax.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False, handletextpad=0.2)

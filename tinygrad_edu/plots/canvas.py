@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import textwrap
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from functools import wraps
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import numpy as np
 
-from .style import GREY
+from .style import GREY, readable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -76,10 +77,13 @@ def panels(rows: int = 1, columns: int = 1, *, size: tuple[float, float] | None 
     >>> tg.plots.loss_curve([3.0, 2.0, 1.5], ax=left) is figure
     True
     """
-    from .chart import Chart
+    from .chart import Chart, Panel
 
+    kind = {"axes_class": Panel, **(options.pop("subplot_kw", None) or {})}
+    if kind.keys() & {"projection", "polar"}:  # axes of another kind
+        del kind["axes_class"]
     figure = Chart(figsize=size or (WIDTH * (columns + 1) / 2, HEIGHT * (rows + 1) / 2), layout="constrained")
-    return figure, figure.subplots(rows, columns, **options)
+    return figure, figure.subplots(rows, columns, subplot_kw=kind, **options)
 
 
 def begin(ax: Axes | None, size: tuple[float, float] = (WIDTH, HEIGHT)) -> tuple[Any, Axes]:
@@ -100,9 +104,9 @@ def finish(figure: Figure | SubFigure, to: str | os.PathLike[str] | None) -> Fig
 
 
 def label(ax: Axes, title: str | None, x: str | None = None, y: str | None = None) -> None:
-    """The words around a plot, as its author wrote them."""
+    """The words around a plot, as its author wrote them; a title that is too long goes on in the next line."""
     if title:
-        ax.set_title(title)
+        ax.set_title(_folded(title, ax, 8))
     if x:
         ax.set_xlabel(x)
     if y:
@@ -112,8 +116,14 @@ def label(ax: Axes, title: str | None, x: str | None = None, y: str | None = Non
 def remark(ax: Axes, texts: list[str]) -> None:
     """Small print under a plot: what could not be drawn."""
     if texts:
-        said = "not drawn: " + "; ".join(texts)
+        said = _folded("not drawn: " + "; ".join(texts), ax, 12)
         ax.set_xlabel("\n".join(filter(None, [ax.get_xlabel(), said])))
+
+
+def _folded(text: str, ax: Axes, density: float) -> str:
+    """The text in lines that are about as long as the axes are wide, with so many characters to an inch."""
+    wide = int(density * ax.get_window_extent().width / ax.figure.dpi)
+    return "\n".join(textwrap.fill(line, max(wide, 16)) if len(line) > wide else line for line in text.split("\n"))
 
 
 def gaps(values: Any, drawn: Any, name: str) -> list[str]:
@@ -145,13 +155,16 @@ def name_lines(ax: Axes, ends: list[tuple[float, str, Any]], height: float = 0.0
         ceiling = places[i] - height
     for place, (_, name, color) in zip(places, order, strict=True):
         at: dict[str, Any] = {"xycoords": "axes fraction", "textcoords": "offset points", "va": "center"}
-        ax.annotate(name, (1.0, place), xytext=(5, 0), color=color, fontsize=12, **at)
+        ax.annotate(name, (1.0, place), xytext=(5, 0), color=readable(color), fontsize=12, **at)
 
 
 def whole_steps(ax: Axes) -> None:
     """No half steps under the axis."""
     locator: Any = ax.xaxis.get_major_locator()
-    locator.set_params(integer=True)
+    locator.set_params(integer=True, min_n_ticks=1)
+    left, right = ax.get_xlim()
+    if right - left < 1:  # a single step
+        ax.set_xlim((left + right) / 2 - 0.5, (left + right) / 2 + 0.5)
 
 
 def grid(ax: Axes) -> None:

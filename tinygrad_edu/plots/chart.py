@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib.style
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
@@ -46,6 +47,15 @@ class Chart(Figure):
 
     def _repr_svg_(self) -> str:
         return render(self, "svg").decode()
+
+
+class Panel(Axes):
+    """``matplotlib.axes.Axes`` on which a title that is set later looks like those of the plots."""
+
+    def set_title(self, *args: Any, **kwargs: Any) -> Any:
+        """As matplotlib has it, in the style of all plots: the look of a title is decided when it is set."""
+        with looks():
+            return super().set_title(*args, **kwargs)
 
 
 def render(figure: Figure, suffix: str, dpi: float = RC["savefig.dpi"]) -> bytes:

@@ -70,11 +70,14 @@ def loss_curve(
     """
     lines = _lines(history, what)
     drawn = [_drawn(values, name, log) for name, values, _, _ in lines]
+    best = next((k for k, (_, _, _, validation) in enumerate(lines) if validation), None)
+    if best is not None and (len({run for _, _, run, _ in lines}) > 1 or not np.isfinite(drawn[best]).any()):
+        best = None
     figure, ax = begin(ax)
     if log:
         ax.set_yscale("log")
     said: list[str] = []
-    for (name, values, run, validation), shown in zip(lines, drawn, strict=True):
+    for k, ((name, values, run, validation), shown) in enumerate(zip(lines, drawn, strict=True)):
         steps = np.arange(len(shown))
         # Runs differ in colour and marker; validation is dashed and has hollow markers.
         look: dict[str, Any] = {
@@ -85,10 +88,11 @@ def loss_curve(
         few = max(1, len(shown) // 8)
         look |= {"marker": MARKERS[run % len(MARKERS)], "markevery": (run * few // 3 % few, few)}
         ax.plot(steps, shown, markerfacecolor="white" if validation else look["color"], **look)
+        if k == best:
+            at = int(np.nanargmin(shown) if "loss" in what or "error" in what else np.nanargmax(shown))
+            ring: dict[str, Any] = {"marker": "o", "markersize": 11, "markerfacecolor": "none", "linestyle": "none"}
+            ax.plot(at, shown[at], color=look["color"], label=f"best: {shown[at]:.3g} in epoch {at}", zorder=4, **ring)
         said += gaps(values, shown, words(name))
-    best = next((k for k, (_, _, _, validation) in enumerate(lines) if validation), None)
-    if best is not None and len({run for _, _, run, _ in lines}) == 1 and np.isfinite(drawn[best]).any():
-        _mark_best(ax, drawn[best], least="loss" in what or "error" in what)
     whole_steps(ax)
     grid(ax)
     label(ax, title, xlabel, what)
@@ -104,6 +108,9 @@ def _lines(history: Any, what: str) -> list[tuple[str, Any, int, bool]]:
         return [(what, history, 0, False)]
     if what in history:
         return _of_run("", history, what, 0)
+    if "loss" in history:  # one run, and none that is called so
+        known = ", ".join(map(words, history))
+        raise ValueError(f'loss_curve: the history has no {words(what)!r}, it has {known}.\n  Try: what="loss"')
     lines: list[tuple[str, Any, int, bool]] = []
     for number, name in enumerate(history):
         run = history[name]
@@ -132,13 +139,3 @@ def _drawn(values: Any, name: str, log: bool) -> Any:
     if array.ndim != 1 or array.size == 0:
         raise ValueError(f"loss_curve: {words(name)!r} has shape {array.shape}: give one number per epoch, at least one.")
     return np.where(np.isfinite(array) & ((array > 0) | (not log)), array, np.nan)
-
-
-def _mark_best(ax: Axes, values: Any, least: bool) -> None:
-    at = int(np.nanargmin(values) if least else np.nanargmax(values))
-    text = f"best: {values[at]:.3g} in epoch {at}"
-    # Above a minimum the line falls towards it and rises behind it, so there is room; below a maximum too.
-    side = -1 if at > len(values) / 2 else 1
-    look: dict[str, Any] = {"textcoords": "offset points", "ha": "right" if side < 0 else "left", "fontsize": 10}
-    arrow: dict[str, Any] = {"arrowstyle": "-", "color": "#555555", "linewidth": 0.8}
-    ax.annotate(text, (at, values[at]), xytext=(14 * side, 26 if least else -26), arrowprops=arrow, **look)

@@ -86,7 +86,7 @@ def path(
     left, right = xlim or _wider(left, right)
     bottom, top = ylim or _wider(bottom, top)
     across, up = np.meshgrid(np.linspace(left, right, 240), np.linspace(bottom, top, 240))
-    with no_grad():
+    with no_grad(), np.errstate(all="ignore"):  # a path that left may end where f has no value
         z = np.asarray(f(across, up), dtype=float)
     if z.shape != across.shape:
         raise ShapeError(f"path: for two arrays {across.shape} f gives shape {z.shape}: it must work entry by entry.")

@@ -12,7 +12,7 @@ from ..gradients import gradients
 from ..modes import enable_grad, no_grad
 from ..record import TensorLike
 from ..tensor import Tensor
-from .canvas import begin, finish, grid, label, styled
+from .canvas import begin, finish, grid, label, remark, styled
 from .style import COLORS, DASHES, GREY, INK, MARKERS
 
 if TYPE_CHECKING:
@@ -80,6 +80,8 @@ def difference_errors(f: Callable[..., Tensor], inputs: Sequence[TensorLike] | T
     True
     """
     items = list(inputs) if isinstance(inputs, list | tuple) else [inputs]
+    if not items:
+        raise ValueError("difference_errors: there are no inputs.\n  Try: [x]")
     arrays = [np.array(t.data if isinstance(t, Tensor) else t, dtype=np.float64) for t in items]
     random = np.random.default_rng(seed)
     sizes = [array.size for array in arrays]
@@ -152,7 +154,7 @@ def difference_curve(
     -----
     Forward differences are off by O(h) + O(ε/h), central ones by O(h²) + O(ε/h), with ε = 2.2·10⁻¹⁶ in float64; the sums
     are least near ε^(1/2) and ε^(1/3). See W. H. Press et al., Numerical Recipes, section 5.7. An error of exactly 0 is
-    a gap.
+    a gap, which is counted under the plot.
 
     Examples
     --------
@@ -186,6 +188,8 @@ def difference_curve(
         ax.annotate(f"best: h = {best:.0e}", (best, least), xytext=(-52, 4), fontsize=10, **at_left)
     grid(ax)
     label(ax, title, "step h", "error of the derivative")
+    exactly = sum(int(np.count_nonzero(v == 0)) for v in (errors.forward, errors.central))
+    remark(ax, [f"{exactly} errors that are 0"] if exactly else [])
     ax.legend(loc="upper center")
     return finish(figure, to)
 

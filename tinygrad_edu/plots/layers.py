@@ -218,7 +218,7 @@ def layer_activations(
         ax.set_yticks([])
         ax.spines["left"].set_visible(False)
         said += gaps(np.reshape(found[name], -1), drawn[name], words(name))
-    axes[0, 0].set_title(title or "")
+    label(axes[0, 0], title)
     axes[-1, 0].set_xlabel("activation")
     remark(axes[-1, 0], said)
     return finish(figure, to)

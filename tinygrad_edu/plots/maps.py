@@ -13,13 +13,13 @@ from ..errors import ShapeError
 from ..graphs import pretty
 from ..tensor import Tensor
 from .canvas import begin, finish, label, panels, remark, styled
-from .style import BAD, COLORS, INK, SIGNED, finite, words
+from .style import BAD, COLORS, INK, SIGNED, finite, readable, words
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-FEW = 150  # numbers that can be written into their fields
+FEW, FEW_BESIDE = 150, 20  # numbers that can be written into their fields: all, and side by side
 
 
 @styled
@@ -46,7 +46,7 @@ def heatmap(
     rows, columns : sequence, optional
         What to write beside each row and under each column. By default their numbers.
     numbers : bool, optional
-        Write the number into each field. By default if there are 150 or fewer.
+        Write the number into each field. By default if there are 150 or fewer, and 20 or fewer in a row.
     bar : bool
         Draw the scale of the colours.
     xlabel, ylabel, title : str, optional
@@ -111,7 +111,7 @@ def heatmap(
         scale.outline.set_visible(False)
     for i, j in np.argwhere(np.isnan(array)):
         ax.text(j, i, "×", ha="center", va="center", color=INK)
-    if numbers if numbers is not None else array.size <= FEW:
+    if numbers if numbers is not None else array.size <= FEW and max(n, m) <= FEW_BESIDE:
         _write_numbers(ax, array, bound)
     lost = int(np.isnan(array).sum())
     remark(ax, [f"{lost} of {array.size} values, which are not finite (×)"] if lost else [])
@@ -241,8 +241,8 @@ def images(
         wrong = labels is not None and predictions is not None and bool(labels[i] != predictions[i])
         for spine in ax.spines.values():
             spine.set(visible=True, color=COLORS[1] if wrong else "#BBBBBB", linewidth=2.5 if wrong else 0.6)
-        caption = _caption(labels, predictions, i, wrong)
-        ax.set_title(caption, fontsize=10, pad=3, fontweight="bold" if wrong else "normal", color=COLORS[1] if wrong else INK)
+        caption, color = _caption(labels, predictions, i, wrong), readable(COLORS[1]) if wrong else INK
+        ax.set_title(caption, fontsize=10, pad=3, fontweight="bold" if wrong else "normal", color=color)
     if title:
         figure.suptitle(title, fontweight="bold", fontsize=12)
     return finish(figure, to)
@@ -261,7 +261,7 @@ def _numbers(values: Any) -> Any:
 
 def _longest(names: Sequence[object] | None) -> float:
     """How long the longest name is when it is written, roughly, in inches."""
-    return 0.09 * max((len(words(name)) for name in names or ()), default=0)
+    return 0.09 * max((len(words(name)) for name in (() if names is None else names)), default=0)
 
 
 def _ticks(axis: Any, names: Sequence[object] | None, count: int) -> None:
@@ -274,7 +274,8 @@ def _ticks(axis: Any, names: Sequence[object] | None, count: int) -> None:
 
 def _write_numbers(ax: Axes, array: Any, bound: float) -> None:
     digits = int(np.clip(2 - np.floor(np.log10(bound)), 0, 3)) if not (array[~np.isnan(array)] % 1 == 0).all() else 0
+    form = f".{digits}f" if bound >= 0.01 else ".1e"
     for (i, j), value in np.ndenumerate(array):
         if not np.isnan(value):
-            text = f"{value:.{digits}f}".replace("-", "−")
+            text = f"{value:{form}}".replace("-", "−")
             ax.text(j, i, text, ha="center", va="center", fontsize=8.5, color="white" if abs(value) > 0.62 * bound else INK)

@@ -77,6 +77,26 @@ def ordered(count: int, i: int) -> Any:
     return matplotlib.colormaps[ORDERED](0.72 * (1 - i / max(count - 1, 1)))
 
 
+def readable(color: Any) -> Any:
+    """The colour, as dark as text in it has to be on white.
+
+    Notes
+    -----
+    The Web Content Accessibility Guidelines 2.2 ask for a contrast of 4.5 : 1: 1.05 / (luminance + 0.05).
+    """
+    from matplotlib.colors import to_rgb
+
+    rgb = np.array(to_rgb(color))
+    while 1.05 / (_luminance(rgb) + 0.05) < 4.5:
+        rgb = 0.97 * rgb
+    return tuple(rgb)
+
+
+def _luminance(rgb: np.ndarray[Any, np.dtype[np.float64]]) -> float:
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    return float(linear @ [0.2126, 0.7152, 0.0722])
+
+
 def line(i: int) -> dict[str, Any]:
     """Colour and dashes of the i-th of some lines without an order."""
     return {"color": COLORS[i % len(COLORS)], "linestyle": DASHES[i % len(DASHES)]}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -34,6 +34,8 @@ class Checkpoint:
         With its slots and counts.
     settings : mapping
         What else the numbers of the run depend on, as JSON has it: a run of other settings does not go on from this file.
+    columns : iterable of str
+        What the history will hold.
     """
 
     def __init__(
@@ -43,12 +45,14 @@ class Checkpoint:
         tensors: Mapping[str, Tensor],
         optimizer: Optimizer,
         settings: Mapping[str, Any],
+        columns: Iterable[str],
     ) -> None:
         self._path = path
         self._module = model if isinstance(model, Module) else None
         self._tensors = tensors
         self._optimizer = optimizer
         self._settings = settings
+        self._columns = list(columns)
 
     def write(self, history: History, best: State) -> None:
         """Write the file anew, whole or not at all."""
@@ -81,12 +85,18 @@ class Checkpoint:
             settings = json.loads(str(parts["run"]["settings"]))
             history = History({name: x.tolist() for name, x in parts["history"].items()}, parts["run"]["seconds"].tolist())
             known = {name: settings.get(name) for name in self._settings}
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except KeyError as error:
+            raise ValueError(f"fit: {os.fspath(self._path)} is not a checkpoint: it has no run/{error.args[0]}") from None
+        except (TypeError, ValueError, AttributeError) as error:
             raise ValueError(f"fit: {os.fspath(self._path)} is not a checkpoint: {error}") from None
         own = {name: t.data for name, t in self._tensors.items()}
         wrong = [f"{name} was {visible(str(known[name]))}, is {x}" for name, x in self._settings.items() if known[name] != x]
         wrong += [f"model: {line}" for line in differences(own, parts["model"])]
         wrong += [f"optimizer: {line}" for line in self._optimizer.differences(parts["optimizer"])]
+        if history and history.keys() != set(self._columns):
+            wrong.append(f"history: it holds {', '.join(map(visible, history))}, not {', '.join(self._columns)}")
+        if len(history.seconds) != history.epochs:
+            wrong.append(f"history: there are {history.epochs} epochs, and the times of {len(history.seconds)}")
         wrong += [f"best: {line}" for line in differences(own, parts["best"]) if parts["best"]]
         if wrong:
             raise ValueError(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import operator
 import os
 import time
 import zlib
@@ -16,8 +15,10 @@ from numpy.typing import ArrayLike
 
 from ..data import minibatches
 from ..errors import ShapeError
+from ..explain import first_bad
 from ..modes import no_grad
 from ..nn import Module
+from ..nn.arguments import number, size
 from ..optim import Optimizer, clip_grad_norm
 from ..tensor import Tensor, as_tensor
 from .checkpoint import Checkpoint, State
@@ -85,6 +86,7 @@ def fit(
     checkpoint : str or path, optional
         A file that is written after every epoch. If it is there already, the run goes on where it ended, and its numbers
         are, bit for bit, those of a run that was never stopped; ``epochs`` may be more than before.
+        If the file has more, nothing is trained, and ``history.stopped`` says so.
     progress : bool
         Print how far it is.
     callback : callable, optional
@@ -131,16 +133,20 @@ def fit(
     x, y = _pair("data", data)
     val = None if validation is None else _pair("validation", validation)
     measures = _named(metrics)
-    _check(model, loss, optimizer, epochs=(epochs, 0), batch_size=(batch_size, 1), patience=(patience, 1))
+    _check(model, loss, optimizer, schedule, callback)
+    epochs, batch_size = size("fit", "epochs", epochs, 0), size("fit", "batch_size", batch_size)
+    patience = None if patience is None else size("fit", "patience", patience)
+    seed = None if seed is None else size("fit", "seed", seed, 0)
+    clip = None if clip is None else number("fit", "clip", clip)
     tensors = _tensors(model, optimizer)
     file = None
     history, best = History(), State()
     if checkpoint is not None:
         facts: dict[str, object] = {
             "optimizer": optimizer.described(lr=schedule is None),
-            "batch_size": operator.index(batch_size),
-            "seed": None if seed is None else operator.index(seed),
-            "clip": None if clip is None else float(clip),
+            "batch_size": batch_size,
+            "seed": seed,
+            "clip": clip,
             "patience": patience,
             "loss": _described(loss),
             "metrics": list(measures),
@@ -148,8 +154,12 @@ def fit(
             "data": _facts(x, y),
             "validation": None if val is None else _facts(*val),
         }
-        file = Checkpoint(checkpoint, model, tensors, optimizer, facts)
+        names = ["loss", *measures]
+        columns = [*names, *(f"val_{name}" for name in names if val is not None), "lr"]
+        file = Checkpoint(checkpoint, model, tensors, optimizer, facts, columns)
         history, best = file.read()
+        if history.epochs > epochs:
+            history.stopped = f"the checkpoint has {history.epochs} epochs already"
         file.write(history, best)  # what cannot be written is known before the first epoch, not after it
     line = Progress(progress, epochs)
     try:
@@ -168,7 +178,8 @@ def fit(
                 history.append({**numbers, "lr": optimizer.lr}, time.perf_counter() - began)
                 if patience is not None and history.best["epoch"] == epoch:
                     best = {name: t.data for name, t in tensors.items()}
-                stop = callback is not None and callback(epoch, history) is True
+                answer = callback(epoch, history) if callback is not None else None
+                stop = isinstance(answer, (bool, np.bool_)) and bool(answer)
                 if file is not None:
                     file.write(history, best)
                 line.show(history.epochs, {**numbers, "lr": optimizer.lr}, last=stop)
@@ -208,17 +219,13 @@ def _train_epoch(
         L.backward()
         value = L.item()
         if not math.isfinite(value):
-            raise FloatingPointError(
-                f"fit: the loss is {value} in epoch {epoch}, batch {batch} (both from 0); the step was not made.\n"
-                f"  Try: a learning rate below {optimizer.lr:g}, or clip=1.0; with tg.detect_anomaly(): tg.fit(...)   names the "
-                "operation"
-            )
+            raise FloatingPointError(_not_finite(value, epoch, batch, {"x": xb, "y": yb}, optimizer.lr, clip))
         if clip is not None:
             clip_grad_norm(optimizer.params, clip)
         optimizer.step()
         totals["loss"] += value * len(xb)
         for name, measure in measures.items():
-            totals[name] += float(measure(as_tensor(prediction).numpy(), yb)) * len(xb)
+            totals[name] += _measured(name, measure, _one_array(prediction).numpy(), yb) * len(xb)
     return {name: total / len(x) for name, total in totals.items()}
 
 
@@ -227,11 +234,44 @@ def _evaluate(model: Model, loss: Loss, x: Array, y: Array, measures: Metrics, b
     """The loss and the metrics of all examples at once; the predictions are made batch by batch."""
     if isinstance(model, Module):
         model.eval()
-    prediction = np.concatenate([as_tensor(model(xb)).numpy() for (xb,) in minibatches(x, batch_size=batch_size)])
+    parts = [_one_array(model(xb)).numpy() for (xb,) in minibatches(x, batch_size=batch_size)]
+    if not parts[0].ndim:
+        raise ShapeError("fit: with validation the model must give a row for every example; it gives a single number.")
+    prediction = np.concatenate(parts)
     return {
         "loss": float(as_tensor(loss(Tensor(prediction), y)).item()),
-        **{name: float(measure(prediction, y)) for name, measure in measures.items()},
+        **{name: _measured(name, measure, prediction, y) for name, measure in measures.items()},
     }
+
+
+def _one_array(prediction: Any) -> Tensor:
+    """What metrics and the validation look at."""
+    if isinstance(prediction, (tuple, list, dict)):
+        raise TypeError(
+            f"fit: the model gives a {type(prediction).__name__}; metrics and validation need one Tensor.\n"
+            "  Try: a model that gives the prediction alone; or neither metrics nor validation"
+        )
+    return as_tensor(prediction)
+
+
+def _measured(name: str, measure: Metric, prediction: Array, y: Array) -> float:
+    found: Any = measure(prediction, y)
+    try:
+        return float(found)
+    except (TypeError, ValueError):
+        what = f"an array of shape {found.shape}" if isinstance(found, np.ndarray) else type(found).__name__
+        raise TypeError(f"fit: the metric {name} gives {what}, not a number.") from None
+
+
+def _not_finite(value: float, epoch: int, batch: int, arrays: Mapping[str, Array], lr: float, clip: float | None) -> str:
+    """The message about a loss, with what can be done: numbers that are given are not the learning rate's fault."""
+    text = f"fit: the loss is {value} in epoch {epoch}, batch {batch} (both from 0); the step was not made."
+    for name, array in arrays.items():
+        place = first_bad(array)
+        if place is not None:
+            return f"{text}\n  {name} of this batch is {array[place]} at [{', '.join(map(str, place))}]: no rate would help."
+    slower = [f"a learning rate below {lr:g}"] * (epoch + batch > 0) + ["clip=1.0"] * (epoch + batch > 0 and clip is None)
+    return f"{text}\n  Try: {' or '.join([*slower, 'with tg.detect_anomaly(): tg.fit(...)'])}   (names the operation)"
 
 
 @contextmanager
@@ -258,15 +298,16 @@ def _tensors(model: Model, optimizer: Optimizer) -> dict[str, Tensor]:
     return dict([*known, *others])
 
 
-def _check(model: object, loss: object, optimizer: object, **counts: tuple[Any, int]) -> None:
-    for name, f in (("model", model), ("loss", loss)):
+def _check(model: object, loss: object, optimizer: object, schedule: object, callback: object) -> None:
+    for name, f in {"model": model, "loss": loss, "schedule": schedule, "callback": callback}.items():
+        if f is None and name in ("schedule", "callback"):
+            continue
         if not callable(f):
             raise TypeError(f"fit: the {name} is {type(f).__name__}, not a function.")
+        if isinstance(f, type) and issubclass(f, Module):
+            raise TypeError(f"fit: the {name} is the class {f.__name__}.\n  Try: {f.__name__}(), an object of it")
     if not isinstance(optimizer, Optimizer):
         raise TypeError(f"fit: the optimizer is {optimizer!r:.60}.\n  Try: tg.optim.SGD(model.parameters(), lr=0.1)")
-    for name, (value, least) in counts.items():
-        if value is not None and operator.index(value) < least:
-            raise ValueError(f"fit: {name} is {value}; it must be at least {least}.")
 
 
 def _pair(name: str, pair: Any) -> tuple[Array, Array]:
@@ -281,6 +322,9 @@ def _pair(name: str, pair: Any) -> tuple[Array, Array]:
 def _named(metrics: Metrics | Sequence[Metric]) -> Metrics:
     if callable(metrics):
         raise TypeError(f"fit: metrics is one function.\n  Try: metrics=[{getattr(metrics, '__name__', 'metric')}]")
+    odd = [f for f in (metrics.values() if isinstance(metrics, Mapping) else metrics) if not callable(f)]
+    if odd:
+        raise TypeError(f"fit: a metric is {type(odd[0]).__name__}, not a function.\n  Try: metrics=[tg.training.accuracy]")
     named = metrics if isinstance(metrics, Mapping) else {getattr(f, "__name__", type(f).__name__): f for f in metrics}
     if len(named) < len(metrics) or named.keys() & {"loss", "lr"}:
         raise ValueError('fit: metrics need names of their own, not loss and not lr.\n  Try: metrics={"error": f}')

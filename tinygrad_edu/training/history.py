@@ -23,7 +23,7 @@ class History(Mapping[str, list[float]]):
     seconds : list of float
         How long each epoch took.
     stopped : str
-        Why there were fewer epochs than asked for; empty if there were not.
+        Why there are not as many epochs as were asked for; empty if there are.
 
     Examples
     --------
