@@ -742,3 +742,12 @@ def test_columns_stand_below_each_other_where_a_letter_wears_a_hat() -> None:
     rows = str(tg.check_by_hand((x * y).sum().named("L"), {"xhat": [1.0, 2.0], "y": [1.0, 2.0]})).split("\n")[2:4]
     assert "x\N{COMBINING CIRCUMFLEX ACCENT}" in rows[0]
     assert rows[0].index("(2,)") == rows[1].index("(2,)") + 1  # one character more, of no width
+
+
+@pytest.mark.parametrize("constant", [float("nan"), float("inf"), 5e-324, 1e308])
+def test_a_constant_of_any_size_is_no_reason_to_stop(constant: float) -> None:
+    w = tg.Tensor([1.0, 2.0], requires_grad=True, name="w")
+    with np.errstate(all="ignore"):
+        L = ((w * constant).sum() + (w * w).sum()).named("L")
+        report = tg.check_by_hand(L, {"w": np.array([0.3, 0.7])})
+    assert not report.ok

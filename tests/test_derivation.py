@@ -980,3 +980,9 @@ def test_guards_of_the_op_table_are_not_mathematics(make: Callable[[tg.Tensor], 
     found = tg.derive(L)
     check(found, L)
     assert found.results["w"] == result
+
+
+@pytest.mark.filterwarnings("ignore:Mean of empty slice", "ignore:invalid value")
+def test_the_mean_of_nothing_can_be_derived() -> None:
+    w = tg.Tensor(np.ones((0, 3)), requires_grad=True, name="w")
+    assert "∂𝓛/∂w" in str(tg.derive((w * w).mean().named("L"), w))

@@ -632,3 +632,12 @@ def test_mistaken_calls() -> None:
         tg.source(L, leaf(1.0, "z"))
     with pytest.raises(NoCodeError, match="no NumPy code for cube"):
         tg.source(tg.elementwise("cube", lambda x: x**3, lambda y, x: 3 * x * x)(leaf(2.0, "w")).named("L"))
+
+
+def test_a_parameter_that_is_only_compared_has_no_gradient() -> None:
+    w, a = leaf([2.0, 3.0], "w"), leaf([1.0, 2.0], "a")
+    L = (w * (a > 1.5)).sum().named("L")
+    f = function(tg.source(L))
+    loss, *gradients = f(w.numpy(), a.numpy())
+    assert loss == 3.0
+    assert [g.tolist() for g in gradients] == [[0.0, 1.0]]

@@ -174,7 +174,7 @@ def _divisors(order: Sequence[Tensor]) -> set[int]:
             for n, x in enumerate(t.inputs):
                 number = float(x._data) if type(x._data) in LITERALS and x._data else 1.0
                 number = number if t.op is e.divide and n else 1 / number
-                found |= {round(number)} if abs(number - round(number)) < 1e-9 else set()
+                found |= {round(number)} if math.isfinite(number) and abs(number - round(number)) < 1e-9 else set()
     return {n for n in found if n > 1}
 
 

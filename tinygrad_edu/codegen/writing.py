@@ -181,8 +181,8 @@ class Function:
         except GradientError as error:
             raise GradientError(str(error).replace("derive:", "source:", 1)) from None
         order, places = self.deriver.order, self.deriver.reading.places
-        leaves = [t for t in order if not t.inputs and t._requires_grad]
-        self.targets = list(self.wanted) if self.wanted is not None else leaves
+        reached = [t for t in order if not t.inputs and t._requires_grad and places[id(t)] in self.deriver.twins]
+        self.targets = list(self.wanted) if self.wanted is not None else reached
         self.taken = {self.library, *keyword.kwlist, *HELPER_NAMES}
         names = self.deriver.names
         self.identifiers = {i: self._identifier(names[i]) for i in range(len(names))}

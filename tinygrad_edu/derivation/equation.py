@@ -344,7 +344,7 @@ class Equations:
             axes_of_mean = tuple((i.size, i.dim) for i in over)
             count = c.count(t.inputs[0].shape, t.params["axis"])
             named = all(dim for _, dim in axes_of_mean) and math.prod(n for n, _ in axes_of_mean) == count
-            return (per(Count(axes_of_mean), -1) if named and over else number(1 / count)).times(total)
+            return (per(Count(axes_of_mean), -1) if named and over else number(1 / count if count else math.nan)).times(total)
         return total
 
     def _steps(self, op: Tabulated, t: Tensor, axes: Axes) -> Sum:
