@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from test_random_programs import program
 
 import tinygrad_edu as tg
 from tinygrad_edu import cli, note
@@ -24,7 +25,6 @@ from tinygrad_edu.lessons.steps import lesson_data
 from tinygrad_edu.ops import OPS
 
 from .test_lesson_data import attention, convolution, normalised, residual, scalars, windows_as_rows
-from .test_random_programs import program
 
 NETWORKS: Mapping[str, Callable[[], tg.Tensor]] = {
     "note": lambda: note.network()["L"],

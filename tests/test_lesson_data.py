@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import math
 import re
+import weakref
 from collections import Counter
 from typing import Any
 
 import numpy as np
 import pytest
+from test_random_programs import program
 
 import tinygrad_edu as tg
 from tinygrad_edu import note
@@ -19,11 +22,10 @@ from tinygrad_edu.graphs.fold import stands_for_leaf
 from tinygrad_edu.lessons import data, sentences
 from tinygrad_edu.lessons.events import watched
 from tinygrad_edu.lessons.indexed import LONGEST, calls, cut
-from tinygrad_edu.lessons.steps import MOST_STEPS, lesson_data
+from tinygrad_edu.lessons.steps import MOST_STEPS, as_data, lesson_data
+from tinygrad_edu.lessons.view import View
 from tinygrad_edu.ops import OPS
 from tinygrad_edu.sweep import topological_order
-
-from .test_random_programs import program
 
 
 def parameter(rng: np.random.Generator, name: str | None, dims: str | None, *shape: int) -> tg.Tensor:
@@ -701,3 +703,16 @@ def test_what_is_refused() -> None:
         h = h + 1.0
     with pytest.raises(ValueError, match="Try: a smaller batch"):
         lesson_data(h.sum())
+
+
+def test_a_view_is_freed_without_the_garbage_collector() -> None:
+    gc.collect()
+    gc.disable()
+    try:
+        view = View(note.network()["L"])
+        as_data(view, "en", None)
+        left = weakref.ref(view)
+        del view
+        assert left() is None
+    finally:
+        gc.enable()

@@ -14,6 +14,7 @@ from xml.etree import ElementTree as ET
 
 import numpy as np
 import pytest
+from test_random_programs import program as random_program
 
 import tinygrad_edu as tg
 from tinygrad_edu import note
@@ -27,8 +28,6 @@ from tinygrad_edu.lessons.picture_words import caption_in_spanish
 from tinygrad_edu.lessons.stage import MOST_BYTES, Stage, stage
 from tinygrad_edu.sweep import topological_order
 from tinygrad_edu.tensor import Tensor
-
-from .test_random_programs import program as random_program
 
 SVG = "{http://www.w3.org/2000/svg}"
 HOSTILE = (

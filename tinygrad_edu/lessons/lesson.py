@@ -17,7 +17,8 @@ from .page import page
 from .program import program
 from .questions import questions as asked
 from .stage import stage
-from .steps import _Lesson
+from .steps import as_data
+from .view import View
 
 HEIGHT = 820  # of the page in a notebook, in pixels
 COARSE: data.Words = {
@@ -121,10 +122,10 @@ def lesson(
     """
     _check(root, lang)
     with np.errstate(all="ignore"):
-        written = _Lesson(root)
-        content = written.page(lang, title)
+        view = View(root)
+        content = as_data(view, lang, title)
         content["program"], recorded = program(root)
-        content["questions"] = asked(written, content["steps"]) if questions else []
+        content["questions"] = asked(view, content["steps"]) if questions else []
         pictures = stage(root)
     remarks = [COARSE] if content["level"] == "named" else []
     html = page(content, pictures, recorded=recorded, remarks=remarks)

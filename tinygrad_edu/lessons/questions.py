@@ -27,7 +27,7 @@ from ..tensor import Tensor
 from . import data
 from .events import Event
 from .indexed import Own, Written, exact_looking, markup, neutral, plain, whole
-from .steps import ONE_ROW, _joined, _Lesson
+from .view import ONE_ROW, View, joined
 from .wrong_formulas import Use, numbers_of, said, shown, wrong_formulas
 
 MOST_QUESTIONS = 12
@@ -51,7 +51,7 @@ _TURNED = re.compile(r"(?<!\w)(\w\S*⁾)ᵀ")  # W⁽¹⁾ᵀ
 Given = dict[tuple[str, tuple[int, ...]], float]  # numbers by the name of their array and their place
 
 
-def questions(lesson: _Lesson, steps: Sequence[data.Step]) -> list[data.Question]:
+def questions(view: View, steps: Sequence[data.Step]) -> list[data.Question]:
     """At most ``MOST_QUESTIONS`` questions, in the order of the steps.
 
     The first step of each kind of rule asks for the formula, the second one for a number; and where uses meet, what becomes of
@@ -59,24 +59,25 @@ def questions(lesson: _Lesson, steps: Sequence[data.Step]) -> list[data.Question
 
     Parameters
     ----------
-    lesson : _Lesson
-        The lesson, whose ``page`` gave the steps.
+    view : View
+        What the steps are about, on their level.
     steps : sequence of Step
-        Its steps.
+        The steps of the view.
 
     Examples
     --------
     >>> import tinygrad_edu as tg
+    >>> from tinygrad_edu.lessons.steps import as_data
     >>> x = tg.Tensor([[1.0, 2.0], [3.0, 4.0], [5.0, 7.0]], name="x", dims="N F")
     >>> w = tg.Tensor([0.5, -0.2], requires_grad=True, name="w", dims="F")
-    >>> lesson = _Lesson(tg.tanh(x @ w).named("h").mean().named("L"))
-    >>> of_mean, of_tanh, of_product = questions(lesson, lesson.page("en", None)["steps"])
+    >>> view = View(tg.tanh(x @ w).named("h").mean().named("L"))
+    >>> of_mean, of_tanh, of_product = questions(view, as_data(view, "en", None)["steps"])
     >>> print(of_tanh["prompt"]["en"])
     h = tanh(t⁽¹⁾), and ∂𝓛/∂h is known. What is ∂𝓛/∂t⁽¹⁾?
     >>> of_tanh["choices"][int(of_tanh["answer"])]["text"]
     '∂𝓛/∂h ∗ (1 − h ∗ h)'
     """
-    asked = _Asked(lesson, steps)
+    asked = _Asked(view, steps)
     with np.errstate(all="ignore"):
         found = [(rank, n, question) for rank, n, question in asked.found()]
     found.sort(key=lambda each: each[:2])  # the most important are kept
@@ -95,14 +96,14 @@ class _Option:
 class _Asked:
     """The questions of one lesson while they are written."""
 
-    def __init__(self, lesson: _Lesson, steps: Sequence[data.Step]) -> None:
-        self.lesson, self.steps = lesson, steps
+    def __init__(self, view: View, steps: Sequence[data.Step]) -> None:
+        self.view, self.steps = view, steps
         self.events: dict[tuple[int, ...], Event] = {
-            (lesson.place(each.receiver), lesson.place(each.node), each.position): each
-            for each in lesson.swept.events
+            (view.place(each.receiver), view.place(each.node), each.position): each
+            for each in view.swept.events
             if each.position is not None and not stands_for_leaf(each.node)
         }
-        self.recorded = _Recorded(lesson) if len(lesson.order) <= MOST_VALUES else None
+        self.recorded = _Recorded(view) if len(view.order) <= MOST_VALUES else None
         self.equations = {step["node"]: step["formula_text"] for step in steps if step["kind"] == "value"}
 
     def found(self) -> Iterator[tuple[int, int, data.Question]]:
@@ -110,7 +111,7 @@ class _Asked:
         seen: dict[object, int] = {}
         meetings = 0
         for n, step in enumerate(self.steps):
-            if step["edge"] is None or np.size(self.lesson.gradients[step["node"]]) > LARGEST:
+            if step["edge"] is None or np.size(self.view.gradients[step["node"]]) > LARGEST:
                 continue
             event = self.events[tuple(step["edge"])]
             if step["kind"] == "sum":
@@ -119,7 +120,7 @@ class _Asked:
                     yield min(meetings, 3), n, question
                     meetings += 1
             elif step["kind"] == "contribution" and event.node.op.kind != "rearrangement":
-                line, tree = self.lesson._handed(event)
+                line, tree = self.view.handed(event)
                 key = self._rule(event, line)
                 times = seen.get(key, 0)
                 question = self._choice(n, step, event, line) if times == 0 else None
@@ -143,14 +144,14 @@ class _Asked:
         """Whether something can be asked of what was handed back: it is finite, and more than the rounding of what is 0."""
         part = np.asarray(event.part)
         plain = part.size > 0 and bool(np.all(np.isfinite(part)))
-        return plain and not _is_noise(part, self.lesson.gradients[self.lesson.place(event.node)])
+        return plain and not _is_noise(part, self.view.gradients[self.view.place(event.node)])
 
     # ---- which formula
 
     def _use(self, event: Event) -> Use:
-        lesson = self.lesson
-        own, result = lesson.place(event.receiver), lesson.place(event.node)
-        return Use(event.node.op, lesson._shown(own), lesson.values[own], lesson.values[result])
+        view = self.view
+        own, result = view.place(event.receiver), view.place(event.node)
+        return Use(event.node.op, view.name_of(own), view.values[own], view.values[result])
 
     def _choice(self, n: int, step: data.Step, event: Event, line: Written) -> data.Question | None:
         if line.matrix is None or not self._is_plain(event):
@@ -158,7 +159,7 @@ class _Asked:
         right = line.matrix
         options = [_Option(neutral(matrix_tree(right)))]
         found = _distinct(wrong_formulas(right, self._use(event)), right, np.asarray(event.part))
-        told = _Teller(self.lesson, event)
+        told = _Teller(self.view, event)
         options += [_Option(neutral(matrix_tree(m)), told.words(diagnosis, m)) for diagnosis, m in found]
         right_text = text(options[0].tree)
         if len(options) <= LEAST_WRONG or len(right_text) > LONGEST or ONE_ROW.search(right_text):
@@ -167,17 +168,17 @@ class _Asked:
 
     def _prompt(self, step: data.Step, event: Event) -> data.Words:
         """What is known, and what is asked."""
-        lesson = self.lesson
+        view = self.view
         place = step["node"]
-        wanted, is_part = text(whole(lesson.slopes[place])), lesson.uses[place] > 1
-        above = lesson.place(lesson._above(event.node))
-        equation = f"{lesson._shown(above)} = {plain(lesson.nodes[above].formula)}"
-        if lesson.level == "named" or len(equation) > LONGEST:
+        wanted, is_part = text(whole(view.slopes[place])), view.uses[place] > 1
+        above = view.place(view.above(event.node))
+        equation = f"{view.name_of(above)} = {plain(view.nodes[above].formula)}"
+        if view.level == "named" or len(equation) > LONGEST:
             equation = self.equations.get(above, "")
         if not equation or len(equation) > LONGEST:
-            equation = lesson._shown(above)
-        incoming = text(whole(lesson.slopes[above]))
-        if above == lesson.root_place:
+            equation = view.name_of(above)
+        incoming = text(whole(view.slopes[above]))
+        if above == view.root_place:
             known = {
                 "en": f"{equation} is where the backward pass starts.",
                 "es": f"{equation} es donde empieza la pasada hacia atrás.",
@@ -214,31 +215,31 @@ class _Asked:
     # ---- where uses meet
 
     def _sum(self, n: int, step: data.Step) -> data.Question | None:
-        lesson, place = self.lesson, step["node"]
+        view, place = self.view, step["node"]
         own = self._events_to(place)
-        right = np.asarray(lesson.gradients[place])
+        right = np.asarray(view.gradients[place])
         if len(own) > MOST_USES or not all(self._is_plain(event) for event in own) or _is_noise(right, own[0].part):
             return None
-        handed = [lesson._handed(event) for event in own]
+        handed = [view.handed(event) for event in own]
         trees = [tree for _, tree in handed]
-        summed = lesson._added(place, handed, lesson._together(place, handed, right))
+        summed = view.added(place, handed, view.together(place, handed, right))
         if len(text(summed)) > LONGEST:
             return None
-        names = [lesson._shown(lesson.place(lesson._above(event.node))) for event in own]
-        named = [{"uses": str(len(own)), "of": lesson._shown(place), "result": name} for name in names]
+        names = [view.name_of(view.place(view.above(event.node))) for event in own]
+        named = [{"uses": str(len(own)), "of": view.name_of(place), "result": name} for name in names]
         tries = [(Diagnosis("one_use", named[i]), trees[i], own[i].part) for i in range(len(own))]
         tries.insert(1, (Diagnosis("mean"), Frac(summed, Numeral(str(len(own)))), right / len(own)))
-        minus = Row((_joined(trees[:-1]), Sign("−"), _fenced(trees[-1])))
+        minus = Row((joined(trees[:-1]), Sign("−"), _fenced(trees[-1])))
         tries.append((Diagnosis("use_sign", named[-1]), minus, right - 2 * np.asarray(own[-1].part)))
         options = [_Option(summed)]
-        told = _Teller(lesson, own[-1])
+        told = _Teller(view, own[-1])
         for diagnosis, tree, value in tries:
             same = any(text(tree) == text(option.tree) for option in options)
             if len(options) <= MOST_WRONG and not same and not agrees(np.asarray(value), right, RTOL):
                 options.append(_Option(tree, told.words(diagnosis)))
         if len(options) <= LEAST_WRONG:
             return None
-        name, wanted = lesson._shown(place), text(whole(lesson.slopes[place]))
+        name, wanted = view.name_of(place), text(whole(view.slopes[place]))
         times = "twice" if len(own) == 2 else f"{len(own)} times"
         prompt = {
             "en": f"{name} was used {times}, and each use has handed back its part. What is {wanted}?",
@@ -249,7 +250,7 @@ class _Asked:
     # ---- which number
 
     def _number(self, n: int, step: data.Step, event: Event, line: Written, tree: Tree) -> data.Question | None:
-        if line.total is None or line.matrix is None or self.lesson.uses[step["node"]] > 1 or not self._is_plain(event):
+        if line.total is None or line.matrix is None or self.view.uses[step["node"]] > 1 or not self._is_plain(event):
             return None
         if line.total.cost() < LEAST_FACTORS and not any(term.over for term in line.total.terms):  # a copy
             return None
@@ -260,11 +261,11 @@ class _Asked:
         if not given or abs(_rounded(line, right.shape, entry) - answer) > TOLERANCE / 4 * abs(answer):
             return None
         wrong = list(self._wrong_numbers(event, line, entry, answer))
-        wanted = f"{text(whole(self.lesson.slopes[step['node']]))}{list(entry) if entry else ''}"
-        formula = f"{text(whole(self.lesson.slopes[step['node']]))} = {text(tree)}"
+        wanted = f"{text(whole(self.view.slopes[step['node']]))}{list(entry) if entry else ''}"
+        formula = f"{text(whole(self.view.slopes[step['node']]))} = {text(tree)}"
         if len(formula) > LONGEST or not wrong or ONE_ROW.search(text(tree)):
             return None
-        told = _Teller(self.lesson, event)
+        told = _Teller(self.view, event)
         prompt = {
             "en": f"{formula}, where {_listed(given, 'en')}. What is {wanted}? Give three digits.",
             "es": f"{formula}, donde {_listed(given, 'es')}. ¿Cuánto vale {wanted}? Da tres cifras.",
@@ -332,16 +333,16 @@ def _is_right(numbers: Any, value: Any) -> bool:
 class _Recorded(Recorded):
     """A record whose values are called as the lesson calls them."""
 
-    def __init__(self, lesson: _Lesson) -> None:
-        self.lesson = lesson
-        super().__init__(lesson.root)
-        self.slopes = {text(whole(symbol)) for symbol in lesson.slopes.values()}
+    def __init__(self, view: View) -> None:
+        self.view = view
+        super().__init__(view.root)
+        self.slopes = {text(whole(symbol)) for symbol in view.slopes.values()}
 
     def named(self, t: Tensor) -> str:
-        return self.lesson._shown(self.lesson.place(t))
+        return self.view.name_of(self.view.place(t))
 
     def gradient_of(self, t: Tensor) -> str:
-        slope = self.lesson.slopes.get(self.lesson.place(t))
+        slope = self.view.slopes.get(self.view.place(t))
         return super().gradient_of(t) if slope is None else text(whole(slope))
 
 
@@ -359,7 +360,7 @@ _OPS = {
 class _Teller:
     """What is wrong with an answer, in the words of the question about what one use hands back."""
 
-    lesson: _Lesson
+    view: View
     event: Event
 
     def words(self, diagnosis: Diagnosis, m: Matrix | None = None) -> data.Words:
@@ -368,9 +369,9 @@ class _Teller:
             return {"en": "It still has to be transposed.", "es": "Falta trasponerlo."}
         if diagnosis.code == "product" and m is not None:
             return self._product(m)
-        lesson, op = self.lesson, self.event.node.op
-        result = lesson._shown(lesson.place(self.event.node))
-        own = lesson._shown(lesson.place(self.event.receiver))
+        view, op = self.view, self.event.node.op
+        result = view.name_of(view.place(self.event.node))
+        own = view.name_of(view.place(self.event.receiver))
         if diagnosis.code == "derivative_at" and (diagnosis.details["found"], diagnosis.details["right"]) == (result, own):
             return {
                 "en": f"{op.symbol} was applied once more: {op.symbol}′({result}), where {op.symbol}′({own}) belongs.",
@@ -387,15 +388,15 @@ class _Teller:
 
     def _product(self, m: Matrix) -> data.Words:
         """Its shapes do not fit, or give another shape, or its numbers are in other places."""
-        lesson, place = self.lesson, self.lesson.place(self.event.receiver)
-        found, wanted = shown(m), lesson.axes(place)
+        view, place = self.view, self.view.place(self.event.receiver)
+        found, wanted = shown(m), view.axes(place)
         if m.kind == "matmul":
             left, right = (_sizes(part.axes) for part in m.parts)
             if left[-1:] != right[-2:][:1]:
                 fits = f"{shape_of(m.parts[0].axes, True)}{shape_of(m.parts[1].axes, True)}"
                 return {"en": f"In {found} the shapes {fits} do not fit.", "es": f"En {found} las dimensiones {fits} no encajan."}
         if _sizes(m.axes) != _sizes(wanted):
-            own, needed, name = shape_of(m.axes, True), shape_of(wanted, True), lesson._shown(place)
+            own, needed, name = shape_of(m.axes, True), shape_of(wanted, True), view.name_of(place)
             return {
                 "en": f"{found} has the shape {own}; {name} has {needed}.",
                 "es": f"{found} tiene las dimensiones {own}; {name} tiene {needed}.",
