@@ -238,8 +238,12 @@ def test_the_choices_say_what_they_should(name: str) -> None:
         step = steps[question["step"]]
         right = np.asarray(step["result"], float).reshape(page["nodes"][question["node"]]["shape"])
         assert len(set(question["choices"])) == len(question["choices"]) >= 3
+        others: list[Any] = []
         for i, choice in enumerate(question["choices"]):
             found = computed(choice, names)
+            if found is not None:
+                assert not any(found.shape == x.shape and np.allclose(found, x, rtol=1e-7, atol=0) for x in others), choice
+                others.append(found)
             if i == question["answer"]:
                 np.testing.assert_allclose(np.broadcast_to(found, right.shape), right, rtol=1e-5, atol=1e-9, err_msg=choice)
             else:
@@ -316,7 +320,7 @@ def test_no_answer_is_the_gradient_of_what_has_none() -> None:
 
 def test_a_product_in_the_wrong_order_is_told_by_its_shapes() -> None:
     """Each of the three reasons, and each is true of the numbers."""
-    counted = {"do not fit": 0, "has the shape": 0, "exchanged": 0, "sums over another": 0}
+    counted = {"do not fit": 0, "has the shape": 0, "exchanged": 0, "The shapes fit": 0}
     for name in ("note", "residual", "attention", "windows"):
         root, lesson = walked(name)
         page, names = within(lesson), the_names(within(lesson), root)
@@ -331,10 +335,50 @@ def test_a_product_in_the_wrong_order_is_told_by_its_shapes() -> None:
                     assert found is not None
                     assert found.shape == right.shape
                     assert found.shape[0] == found.shape[1]
-                if "sums over another" in said:
+                if "The shapes fit" in said:
                     assert found is not None
                     assert found.shape == right.shape
     assert all(counted.values()), counted
+
+
+def test_uses_that_are_alike_have_no_mean_beside_one_of_them() -> None:
+    e = tg.Tensor([1.0, -2.0, 3.0], requires_grad=True, name="e")
+    page = within(tg.lesson((e * e).mean().named("L")))
+    (question,) = [q for q in page["questions"] if "was used twice" in q["prompt"]["en"]]
+    assert len(question["choices"]) == 3
+    assert not any("mean" in w["diagnosis"]["en"] for w in question["wrong"])
+
+
+def test_a_product_that_sums_over_another_axis_says_over_which() -> None:
+    rng = np.random.default_rng(0)
+    x = tg.Tensor(rng.normal(size=(4, 3)), name="X", dims="N d")
+    h = tg.tanh(x @ tg.Tensor(rng.normal(size=(3, 3)), requires_grad=True, name="W", dims="d d")).named("h")
+    v = tg.Tensor(rng.normal(size=(3, 3)), requires_grad=True, name="V", dims="d d")
+    page = within(tg.lesson((h @ v).named("z").mean().named("L")))
+    (question,) = [q for q in page["questions"] if q["prompt"]["en"].endswith("What is ∂𝓛/∂h?")]
+    assert question["choices"][int(question["answer"])] == "∂𝓛/∂z · Vᵀ"  # the sum is over the columns of V
+    (wrong,) = [w for w in question["wrong"] if question["choices"][int(w["answer"])] == "∂𝓛/∂z · V"]
+    assert wrong["diagnosis"] == {
+        "en": "The shapes fit, but ∂𝓛/∂z · V sums over the rows of V; the sum belongs over its columns.",
+        "es": "Las dimensiones encajan, pero ∂𝓛/∂z · V suma sobre las filas de V; debe sumar sobre las columnas.",
+    }
+
+
+def test_another_entry_of_the_right_gradient_is_told_as_that() -> None:
+    told = 0
+    for name in NETWORKS:
+        page = within(walked(name)[1])
+        for question in page["questions"]:
+            right = page["gradients"][str(question["node"])]
+            for wrong in question["wrong"] if question["kind"] == "number" else ():
+                found = re.fullmatch(r"This is the entry in row (\d+), column (\d+)\.", wrong["diagnosis"]["en"])
+                assert "transposed" not in wrong["diagnosis"]["en"]
+                if found is not None:
+                    numbers = np.reshape(right, page["nodes"][question["node"]]["shape"])
+                    np.testing.assert_allclose(wrong["answer"], numbers[int(found[1]), int(found[2])], rtol=1e-6)
+                    assert [int(found[1]), int(found[2])] != question["entry"]
+                    told += 1
+    assert told
 
 
 def test_a_number_follows_from_those_that_are_given() -> None:
@@ -346,7 +390,7 @@ def test_a_number_follows_from_those_that_are_given() -> None:
         if question["kind"] != "number":
             continue
         formula = prompt.split(", where ")[0].split(" = ", 1)[1]
-        given = re.findall(r"(\S+?)(?:\[[\d, ]+\])? = (\([^()]*\)|−?[\d.e−+]+)", prompt.split(", where ")[1])
+        given = re.findall(r"(\S+?)(?:[₀-₉]+(?:,[₀-₉]+)*)? = (\([^()]*\)|−?[\d.e−+]+)", prompt.split(", where ")[1])
         assert prompt.endswith("Give three digits.")
         assert question["near"]["en"] == "Close: give three digits."
         by_name: dict[str, list[float]] = {}

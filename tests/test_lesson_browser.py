@@ -361,11 +361,38 @@ def test_every_number_of_every_step_is_the_engines(
 
 def worked_out(line: str) -> float:
     """The value of ``(−0.5) · 0.25² + tanh(1)``."""
-    for sign, meant in (("−", "-"), ("·", "*"), ("²", "**2"), ("³", "**3")):
+    for sign, meant in (("−", "-"), ("·", "*"), ("²", "**2"), ("³", "**3"), ("[", "("), ("]", ")")):
         line = line.replace(sign, meant)
-    known = {name: getattr(np, name) for name in ("tanh", "exp", "log", "greater")}
+    known = {name: getattr(np, name) for name in ("tanh", "exp", "log")}
     known |= {"sig": lambda x: 1 / (1 + np.exp(-x)), "sigmoid": lambda x: 1 / (1 + np.exp(-x)), "relu": lambda x: max(x, 0.0)}
     return float(eval(line, {"__builtins__": {}}, known))
+
+
+@pytest.mark.parametrize("name", ["note", "convolution"])
+def test_a_derivative_is_not_torn_in_a_sentence(name: str, read: Callable[..., Reader]) -> None:
+    reader = read(name, viewport={"width": 375, "height": 780})
+    if reader.shown("#ask"):
+        reader.page.uncheck("#ask")
+    lines = []
+    for step in range(1, reader.place()[1] + 1):
+        reader.go(step)
+        lines += reader.page.evaluate("[...document.querySelectorAll('#sentence .partial-name')].map(e => e.offsetHeight)")
+        assert reader.page.evaluate("document.getElementById('sentence').textContent.match(/\\/∂/g)?.length ?? 0") <= len(lines)
+    assert len(lines) >= 10
+    assert max(lines) < 1.5 * min(lines)
+
+
+def test_a_comparison_is_written_as_one(read: Callable[..., Reader]) -> None:
+    reader = read("convolution")
+    if reader.shown("#ask"):
+        reader.page.uncheck("#ask")
+    lines = []
+    for step in range(1, reader.place()[1] + 1):
+        reader.go(step)
+        if reader.shown("[data-fact=numbers] .written"):
+            lines.append(reader.text("[data-fact=numbers] .written"))
+    assert any(re.search(r"\[.* > 0\]", line, re.DOTALL) for line in lines)
+    assert not any("greater" in line for line in lines)
 
 
 def test_the_written_numbers_are_what_the_formula_says(read: Callable[..., Reader]) -> None:

@@ -8,6 +8,7 @@ import math
 import re
 import weakref
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from test_random_programs import program
 
 import tinygrad_edu as tg
 from tinygrad_edu import note
+from tinygrad_edu.codegen.writing import written
 from tinygrad_edu.derivation.notation import Name, Row, Sign, text
 from tinygrad_edu.errors import GradientError
 from tinygrad_edu.graphs.fold import stands_for_leaf
@@ -257,7 +259,7 @@ def test_every_step_of_the_note_says_where_else_it_is_found() -> None:
             assert page["derivation"][step["derivation"]]["of"] == node["id"]
             assert step["derivation_line"] is not None
             line = page["derivation"][step["derivation"]]["lines"][step["derivation_line"]]
-            assert line["words"]["en"].startswith("Matrix form")
+            assert line["words"]["en"].startswith("For the whole array")
             if node["key"] != "yhat":  # whose gradient the code does not need
                 assert step["code"] is not None
                 assert lines[step["code"]].strip().startswith(f"dL_d{node['key']} = ")
@@ -267,6 +269,77 @@ def test_every_step_of_the_note_says_where_else_it_is_found() -> None:
             assert "h⁽¹⁾" in step["sentence"]["es"]
             assert step["shapes"].startswith("(d₁, d₂) = (d₁, N)(N, d₂)")
     assert lines[page["steps"][-1]["code"] or 0].strip().startswith("return L, ")
+
+
+@pytest.mark.parametrize("network", [the_note, residual, attention, windows_as_rows])
+def test_the_code_row_is_the_line_that_computes_the_value(network: Callable[[], tg.Tensor]) -> None:
+    """The name that a marked line assigns is that of the step's node, and has its numbers."""
+    root = network()
+    page = as_data(View(root), "en", None)
+    lines = page["code"]["text"].split("\n")
+    source = "\n".join([*lines[:-2], "    return locals()", ""])
+    module: dict[str, Any] = {}
+    exec(source, module)
+    found = module["forward_backward"](**written(root).given)
+    marked = 0
+    for step in page["steps"]:
+        if step["code"] is not None and step["result"] is not None and step["kind"] != "end":
+            (name,) = re.findall(r"^    (\w+) = ", lines[step["code"]])
+            np.testing.assert_allclose(np.ravel(found[name]), np.asarray(step["result"], float), rtol=1e-9, atol=1e-12)
+            key = page["nodes"][step["node"]]["key"]
+            assert name in (key, f"dL_d{key}")
+            marked += 1
+    assert marked > 10
+
+
+def test_an_unnamed_value_within_an_equation_has_no_line_of_code() -> None:
+    page = lesson_data(residual())
+    inner = [s for s in page["steps"] if s["formula_text"].startswith("t⁽¹⁾ = ")]
+    assert [s["code"] for s in inner] == [None]
+
+
+def test_a_formula_that_is_called_shorter_is_shorter() -> None:
+    for root in (the_note(), residual(), attention(), windows_as_rows()):
+        before: dict[int, str] = {}
+        for step in lesson_data(root)["steps"]:
+            if "its formula is shorter" in step["sentence"]["en"]:
+                assert len(step["formula_text"]) < len(before[step["node"]])
+                assert "[:, None]" not in step["formula_text"]
+            before[step["node"]] = step["formula_text"]
+    rng = np.random.default_rng(0)
+    s = tg.Tensor(rng.normal(size=(3, 3)), requires_grad=True, name="S", dims="T T")
+    v = tg.Tensor(rng.normal(size=(3, 2)), name="V", dims="T k")
+    steps = lesson_data((tg.softmax(s).named("A") @ v).named("O").sum().named("L"))["steps"]
+    handed, finished = (s["formula_text"] for s in steps if s["formula_text"].startswith("∂𝓛/∂S"))
+    assert "[:, None]" not in finished
+    assert len(finished) <= len(handed)
+
+
+def test_a_squared_value_and_a_transposed_one_are_called_what_they_are() -> None:
+    rng = np.random.default_rng(0)
+    u = tg.Tensor(rng.normal(size=(2, 3)), requires_grad=True, name="u")
+    steps = lesson_data(((tg.relu(u.T).named("h") - 1.0) ** 2).sum().named("L"))["steps"]
+    said = {s["formula_text"]: s["sentence"] for s in steps}
+    assert said["h = relu(t⁽¹⁾)"]["en"] == "h = relu(t⁽¹⁾): relu is applied to every number of t⁽¹⁾."
+    assert said["t⁽³⁾ = (t⁽²⁾)²"] == {
+        "en": "t⁽³⁾ = (t⁽²⁾)²: squared, place by place.",
+        "es": "t⁽³⁾ = (t⁽²⁾)²: al cuadrado, elemento a elemento.",
+    }
+
+
+def test_windows_show_the_axes_of_size_1() -> None:
+    rng = np.random.default_rng(0)
+    x = tg.Tensor(rng.normal(size=(2, 1, 4)), requires_grad=True, name="x")
+    steps = lesson_data(tg.sliding_window_view(x, 3, 2).named("w").sum().named("L"))["steps"]
+    (line,) = [s["entry"] for s in steps if s["formula_text"].startswith("w = ")]
+    assert line is not None
+    assert line["text"] == "w_[i,0,j,k] = x_[i,0,j+k]"
+
+
+def test_what_the_learning_rate_is_is_said_once() -> None:
+    said = [s["sentence"]["en"] for s in lesson_data(the_note())["steps"] if "η" in s["sentence"]["en"]]
+    assert ["the learning rate" in each for each in said] == [True] + [False] * (len(said) - 1)
+    assert len(said) > 2
 
 
 def test_single_numbers_have_no_places() -> None:

@@ -107,3 +107,20 @@ def test_how_many_numbers_a_digest_stands_for() -> None:
     text = page(lesson_data(root), stage(root))
     assert "1920 numbers, too many to show: min 1, mean 1, max 1" in text
     assert "1920 números, demasiados para mostrarlos: min 1, media 1, max 1" in text
+
+
+def test_what_is_no_node_is_written_with_the_names_of_the_nodes() -> None:
+    u = tg.Tensor(np.eye(3), requires_grad=True, name="u2")
+    root = tg.cross_entropy(u, np.array([0, 2, 1])).named("L")
+    text = page(lesson_data(root), stage(root))
+    found = json.dumps(within(text)["steps"], ensure_ascii=False)
+    assert "softmax(u⁽²⁾)" in found
+    assert "softmax(u2)" not in found
+
+
+def test_the_entry_of_a_table_is_written_as_every_other() -> None:
+    z = tg.Tensor(np.eye(3), requires_grad=True, name="z")
+    root = tg.cross_entropy(z, tg.Tensor(np.array([0, 2, 1]), name="y")).named("L")
+    text = page(lesson_data(root), stage(root))
+    assert "<msub><mi>y</mi><mi>i</mi></msub></mrow><mo>=</mo><mi>j</mi>" in text
+    assert "<mi>y</mi><mtext>[</mtext>" not in text

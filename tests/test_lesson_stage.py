@@ -24,7 +24,7 @@ from tinygrad_edu.graphs import pretty
 from tinygrad_edu.graphs.levels import read
 from tinygrad_edu.lessons import stage as module
 from tinygrad_edu.lessons.inline_svg import FILLS, INKS, dense, merged, rules, take_apart
-from tinygrad_edu.lessons.picture_words import caption_in_spanish
+from tinygrad_edu.lessons.picture_words import caption_in_spanish, rule_in_spanish, short_rule
 from tinygrad_edu.lessons.stage import MOST_BYTES, Stage, stage
 from tinygrad_edu.sweep import topological_order
 from tinygrad_edu.tensor import Tensor
@@ -532,6 +532,37 @@ def test_an_svg_is_taken_apart() -> None:
 )
 def test_the_lines_under_a_zoom_in_spanish(english: str, spanish: str) -> None:
     assert caption_in_spanish(english) == spanish
+
+
+@pytest.mark.parametrize(
+    ("rule", "shorter", "spanish"),
+    [
+        ("A ∗ (□ − sum(□ ∗ A, axis=1, keepdims=True))", "A ∗ (□ − sum₂(□ ∗ A))", "A ∗ (□ − sum₂(□ ∗ A))"),
+        (
+            "reshape(ᵀ(□, axes=(1, 0)), shape=(9,)), Σ over axis 0",
+            "laid out anew, Σ over axis 0",
+            "reordenado, Σ sobre el eje 0",
+        ),
+        ("reshape(□ · ᵀ(h, axes=(1, 0)), shape=(2,))", "reshape(□ · transpose(h))", "reshape(□ · transpose(h))"),
+        ("sum((a + b) ∗ mean(c, axis=0), axis=1)", "sum₂((a + b) ∗ mean₁(c))", "sum₂((a + b) ∗ mean₁(c))"),
+        ("∗ (p − one_hot(y, classes=3)), Σ over N", "∗ (p − onehot(y)), Σ over N", "∗ (p − onehot(y)), Σ sobre N"),
+        ("cumsum(□, axis=1)", "cumsum(□, axis=1)", "cumsum(□, axis=1)"),
+        ("f, axis=1)", "f, axis=1)", "f, axis=1)"),  # the name of a value
+        ("cross entropy", "cross entropy", "entropía cruzada"),
+        ("∗ cross entropy", "∗ cross entropy", "∗ entropía cruzada"),
+    ],
+)
+def test_the_rules_on_the_arrows(rule: str, shorter: str, spanish: str) -> None:
+    assert short_rule(rule) == shorter
+    assert rule_in_spanish(shorter) == spanish
+
+
+@pytest.mark.dot
+@pytest.mark.parametrize("name", ["attention", "convolution"])
+def test_no_arrow_has_a_raw_call(name: str) -> None:
+    _, found = drawn(name)
+    for svg in pictures(found):
+        assert not re.search(r"keepdims|axes=|shape=|classes=|axis=\d", svg)
 
 
 @pytest.mark.dot

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from ..codegen.code import NoCodeError
+from ..codegen.naming import identifier
 from ..codegen.writing import Function
 from ..tensor import Tensor
 
@@ -13,6 +15,13 @@ FUNCTION = "forward_backward"
 
 class CodeLines:
     r"""``tg.source(root)``, with the places of its assignments; without a root, or where an op has no code, there is none.
+
+    Parameters
+    ----------
+    root : Tensor or None
+        The result that the code computes.
+    names : mapping, optional
+        By the id of a tensor, what its value is called if nobody has given it a name; else as ``tg.source`` calls it.
 
     Attributes
     ----------
@@ -31,7 +40,7 @@ class CodeLines:
     ['L = w * w', 'dL_dw = 2 * w']
     """
 
-    def __init__(self, root: Tensor | None) -> None:
+    def __init__(self, root: Tensor | None, names: Mapping[int, str] | None = None) -> None:
         self.text = ""
         self.last: int | None = None
         self._names: dict[tuple[int, bool], str] = {}
@@ -40,6 +49,7 @@ class CodeLines:
             return
         try:
             function = Function(root, None, "named", "np")
+            _rename(function, names or {})
             self.text = function.written(FUNCTION, comments=True).text
         except NoCodeError:
             return
@@ -59,3 +69,19 @@ class CodeLines:
         """The line, from 0, that assigns a value or its gradient; None if none does."""
         name = self._names.get((id(t), gradient))
         return None if name is None else self._lines.get(name)
+
+
+def _rename(function: Function, names: Mapping[int, str]) -> None:
+    """Give the values without a name other names than the function has chosen."""
+    tensors, graph = function.deriver.tensors, function.deriver.reading.graph
+    others = [
+        i for i, t in tensors.items() if id(t) in names and graph.nodes[i].automatic and t.inputs and t is not function.root
+    ]
+    root = function.identifiers[function.deriver.reading.places[id(function.root)]]
+    function.taken -= {called[i] for called in (function.identifiers, function.gradients) for i in others if i in called}
+    for i in others:
+        function.identifiers[i] = function.by_name[function.deriver.names[i]] = identifier(names[id(tensors[i])], function.taken)
+    for i in others:
+        if i in function.gradients:
+            called = identifier(f"d{root}_d{function.identifiers[i]}", function.taken)
+            function.gradients[i] = function.gradient_by_name[function.deriver.names[i]] = called

@@ -61,8 +61,8 @@ class Axis(TypedDict):
 class Factor(TypedDict):
     """One factor of a term, raised to ``power``.
 
-    - ``entry``: of the value of ``node``, or of its gradient; ``places`` has a place for each axis whose size is not 1, and
-      ``sizes`` those sizes; an array that is no node has its own ``values``.
+    - ``entry``: of the value of ``node``, or of its gradient; ``places`` has a place for each axis, mostly without those
+      of size 1, and ``sizes`` their sizes; an array that is no node has its own ``values``.
     - ``delta``: 1 where both ``places`` are the same, else 0.
     - ``count``: the number ``value``, written as ``name``: N.
     - ``call``: the op ``name`` of the sums ``args``, with ``params``.
@@ -144,7 +144,7 @@ class Section(TypedDict):
 
 
 class Code(TypedDict):
-    """``tg.source`` of the root; empty if an op has no code."""
+    """``tg.source`` of the root, where values without a name are called as the nodes are; empty if an op has no code."""
 
     text: str
 

@@ -33,6 +33,7 @@ from ..derivation.terms import (
     Where,
     as_fraction,
     at,
+    replace_factors,
 )
 from ..derivation.terms import Factor as SumFactor
 from ..derivation.terms import Term as SumTerm
@@ -290,6 +291,21 @@ def markup(tree: Tree) -> str:
 
 
 _EQUALS = Sign("=")
+_FIRST = Place(())
+
+
+def _has_windows(total: Sum) -> bool:
+    """Whether an entry stands at a sum of indices."""
+    entries = [factor for term in total.terms for factor, _ in term.factors if isinstance(factor, Entry)]
+    return any(isinstance(place, Place) and len(place.parts) > 1 for entry in entries for place in entry.places)
+
+
+def _with_every_axis(factor: SumFactor) -> Sum | None:
+    """An entry with a 0 where an axis has size 1."""
+    if not isinstance(factor, Entry):
+        return None
+    places = iter(factor.places)
+    return Sum.of(replace(factor, places=tuple(_FIRST if n == 1 else next(places) for n in np.shape(factor.of.array))))
 
 
 class Exporter:
@@ -312,9 +328,13 @@ class Exporter:
         if line.total is None or line.total.cost() > MOST_TERMS:
             return None
         names = letters_for(self.taken, line.free)
-        tree = Row((entry_of(left, line.axes, names), sign, neutral(sum_tree(line.total, dict(names)))))
+        total, places = line.total, tuple(at(i) for i in line.free)
+        if _has_windows(total):  # where an axis of size 1 is not to be missed
+            total = replace_factors(total, _with_every_axis)
+            places = tuple(_FIRST if i is None else at(i) for i in line.axes)
+        tree = Row((entry_tree(left, places, names), sign, neutral(sum_tree(total, dict(names)))))
         try:
-            terms = self._terms(line.total, dict(names))
+            terms = self._terms(total, dict(names))
         except NoIndexFormError:
             return None
         axes = [data.Axis(letter=names[i], size=i.size) for i in line.free]
@@ -364,7 +384,7 @@ class Exporter:
             power=power,
             name=text(whole(entry.of)),
             places=[_place(place, names) for place in entry.places],
-            sizes=[n for n in shape if n != 1],
+            sizes=list(shape) if len(entry.places) == len(shape) else [n for n in shape if n != 1],
         )
         if id(entry.of) in self.places:
             found["node"], found["gradient"] = self.places[id(entry.of)]

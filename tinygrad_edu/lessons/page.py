@@ -35,7 +35,9 @@ _TOO_LARGE = {
     "en": "So that the page does not become too large, it leaves out: {}.",
     "es": "Para que la página no sea demasiado grande, se omite: {}.",
 }
+_WORD = re.compile(r"[^\W\d]\w*(?!\w*\()")  # that is not called
 _GAP = re.compile(r"\{\{(\w+)(?: (\w+))?\}\}")
+_LOOKED_UP = re.compile(r"(<mi>\w+</mi>)<mtext>\[</mtext>(<mi>\w</mi>)<mtext>\]</mtext>")
 _UNSAFE = {ord(c): f"\\u{ord(c):04x}" for c in "<>&\u2028\u2029"}
 
 
@@ -107,9 +109,9 @@ def _written(data: Data, stage: Stage, recorded: Words | str, remarks: Iterable[
         "pictures": _pictures(stage, words),
         "closer": _closer(data, stage, words),
         "contents": _contents(data, words),
-        "steps": _steps(data, words),
+        "steps": _with_subscripts(_steps(data, words)),
         "values": _values(data, words),
-        "derivation": _derivation(data, words),
+        "derivation": _with_subscripts(_derivation(data, words)),
         "code": _code(data, words),
         "questions": _questions(data, words),
         "words": _json(WORDS),
@@ -182,10 +184,11 @@ def _slim(data: Data, stage: Stage) -> dict[str, Any]:
         for node in data["nodes"]
     ]
     left_out = ("sentence", "formula", "formula_text", "entry", "result", "total")
+    pretty = {node["key"]: node["name"] for node in data["nodes"]}
     steps = []
     for step in data["steps"]:
         known = data["nodes"][step["node"]]["values"] if step["kind"] == "value" else data["gradients"].get(str(step["node"]))
-        entry = step["entry"] and _terse({"axes": step["entry"]["axes"], "terms": step["entry"]["terms"]})
+        entry = step["entry"] and _terse({"axes": step["entry"]["axes"], "terms": step["entry"]["terms"]}, pretty)
         same = True if known is not None and step["kind"] in ("contribution", "sum") else None  # True: the whole gradient
         numbers = {key: same if step[key] == known else step[key] for key in ("result", "total")}
         kept = {**{key: x for key, x in step.items() if key not in left_out}, "entry": entry, **numbers}
@@ -195,11 +198,13 @@ def _slim(data: Data, stage: Stage) -> dict[str, Any]:
     return {"nodes": nodes, "steps": steps, "questions": questions, **rest}
 
 
-def _terse(entry: dict[str, Any]) -> Any:
-    """The entry without what page.js takes for granted."""
+def _terse(entry: dict[str, Any], pretty: Mapping[str, str]) -> Any:
+    """The entry without what page.js takes for granted; what is no node, such as softmax(u2), by the names of the nodes."""
 
     def kept(d: dict[str, Any]) -> dict[str, Any]:
         named = "name" in d and "node" in d  # by its node
+        if d.get("kind") == "entry" and not named and "name" in d:
+            d["name"] = _WORD.sub(lambda word: pretty.get(word[0], word[0]), d["name"])
         return {key: x for key, x in d.items() if (key not in USUAL or x != USUAL[key]) and not (named and key == "name")}
 
     return json.loads(json.dumps(entry), object_hook=kept)
@@ -283,6 +288,11 @@ def _table(words: Mapping[str, str], heads: Iterable[str], rows: Iterable[str]) 
     cells = "".join(f'<th scope="col">{_word(words, key)}</th>' for key in heads)
     body = "\n".join(rows)
     return f'<div class="scroll"><table class="list"><thead><tr>{cells}</tr></thead><tbody>\n{body}\n</tbody></table></div>'
+
+
+def _with_subscripts(html: str) -> str:
+    """Formulas in which the entry of a table of integers, such as y[i], is written as every other entry."""
+    return _LOOKED_UP.sub(r"<msub>\1\2</msub>", html)
 
 
 # ---- what is on the page

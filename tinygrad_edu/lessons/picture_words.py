@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from html import unescape
 
+from .indexed import plain
 from .inline_svg import attribute
 
 BLOCKS = (
@@ -13,6 +14,10 @@ BLOCKS = (
     (r"(.*) parameters", r"\1 parámetros"),
     (r"no parameters", "sin parámetros"),
 )
+
+LAID_OUT = "laid out anew"
+CROSS_ENTROPY = "cross entropy"  # the only op whose symbol is words
+_LOW = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
 _LETTERS = r"[i-t](?:, [i-t])*"
 _EQUAL = r"[i-t] = [^ ,:]+(?: and [i-t] = [^ ,:]+)*"
@@ -67,12 +72,42 @@ def rule_in_spanish(rule: str) -> str:
     >>> rule_in_spanish("∗ h, Σ over N"), rule_in_spanish("Σ over axis 0, 1"), rule_in_spanish("Σ over everything")
     ('∗ h, Σ sobre N', 'Σ sobre los ejes 0, 1', 'Σ sobre todo')
     """
+    rule = re.sub(rf"^(\s*){LAID_OUT}(?=\s*$|, )", r"\1reordenado", rule)
+    rule = re.sub(rf"(?<!\w){CROSS_ENTROPY}(?=$| )", "entropía cruzada", rule)
     before, over, axes = rule.rpartition("Σ over ")
     if not over:
         return rule
     if found := re.fullmatch(r"axis (\d.*)", axes):
         axes = f"{'los ejes' if ',' in axes else 'el eje'} {found[1]}"
     return f"{before}Σ sobre {'todo' if axes == 'everything' else axes}"
+
+
+def short_rule(rule: str) -> str:
+    """A rule without what the shapes say better; a sum has the number of its axis, as in the formulas of the steps.
+
+    >>> short_rule("A ∗ (□ − sum(□ ∗ A, axis=1, keepdims=True))"), short_rule("reshape(ᵀ(□, axes=(1, 0)), shape=(9, 2))")
+    ('A ∗ (□ − sum₂(□ ∗ A))', 'laid out anew')
+    >>> short_rule("/ 5 ∗ (softmax(z) − one_hot(y, classes=3))"), short_rule("/ ≈1.41421")
+    ('/ 5 ∗ (softmax(z) − onehot(y))', '/ 1.41421')
+    """
+    rule = re.sub(r", (?:keepdims=\w+|classes=\d+)(?=[,)])", "", plain(rule)).replace("one_hot(", "onehot(")
+    while found := re.search(r", axis=(\d)\)", rule):
+        opening = _opening(rule, found.start())
+        if not re.search(r"(?<!\w)(?:sum|mean)$", rule[: max(opening, 0)]):
+            break
+        axis = str(int(found[1]) + 1).translate(_LOW)
+        rule = f"{rule[:opening]}{axis}{rule[opening : found.start()]}){rule[found.end() :]}"
+    return re.sub(r"^(?:(?:reshape|transpose)\()+□\)+(?=$|, )", LAID_OUT, rule)
+
+
+def _opening(text: str, end: int) -> int:
+    """Where the bracket opens that is still open there; -1 if none is."""
+    depth = 1
+    for i in reversed(range(end)):
+        depth += (text[i] == ")") - (text[i] == "(")
+        if not depth:
+            return i
+    return -1
 
 
 def words_of(mark: str) -> str:

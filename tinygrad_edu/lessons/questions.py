@@ -28,7 +28,7 @@ from . import data
 from .events import Event
 from .indexed import Own, Written, exact_looking, markup, neutral, plain, whole
 from .view import ONE_ROW, View, joined
-from .wrong_formulas import Use, numbers_of, said, shown, wrong_formulas
+from .wrong_formulas import Use, numbers_of, said, shown, without_transpose, wrong_formulas
 
 MOST_QUESTIONS = 12
 MOST_WRONG = 3  # choices beside the right one
@@ -231,12 +231,13 @@ class _Asked:
         tries.insert(1, (Diagnosis("mean"), Frac(summed, Numeral(str(len(own)))), right / len(own)))
         minus = Row((joined(trees[:-1]), Sign("−"), _fenced(trees[-1])))
         tries.append((Diagnosis("use_sign", named[-1]), minus, right - 2 * np.asarray(own[-1].part)))
-        options = [_Option(summed)]
+        options, values = [_Option(summed)], [right]
         told = _Teller(view, own[-1])
         for diagnosis, tree, value in tries:
-            same = any(text(tree) == text(option.tree) for option in options)
-            if len(options) <= MOST_WRONG and not same and not agrees(np.asarray(value), right, RTOL):
+            same = any(agrees(np.asarray(value), known, RTOL) for known in values)
+            if len(options) <= MOST_WRONG and not same:
                 options.append(_Option(tree, told.words(diagnosis)))
+                values.append(np.asarray(value))
         if len(options) <= LEAST_WRONG:
             return None
         name, wanted = view.name_of(place), text(whole(view.slopes[place]))
@@ -261,7 +262,7 @@ class _Asked:
         if not given or abs(_rounded(line, right.shape, entry) - answer) > TOLERANCE / 4 * abs(answer):
             return None
         wrong = list(self._wrong_numbers(event, line, entry, answer))
-        wanted = f"{text(whole(self.view.slopes[step['node']]))}{list(entry) if entry else ''}"
+        wanted = f"{text(whole(self.view.slopes[step['node']]))}{_subscript(entry)}"
         formula = f"{text(whole(self.view.slopes[step['node']]))} = {text(tree)}"
         if len(formula) > LONGEST or not wrong or ONE_ROW.search(text(tree)):
             return None
@@ -280,7 +281,12 @@ class _Asked:
             choices=[],
             answer=float(f"{answer:.12g}"),
             tolerance=TOLERANCE,
-            wrong=[data.Mistaken(answer=float(f"{x:.12g}"), diagnosis=told.words(diagnosis, m)) for diagnosis, m, x in wrong],
+            wrong=[
+                data.Mistaken(
+                    answer=float(f"{x:.12g}"), diagnosis=_other_entry(right, entry, diagnosis, x) or told.words(diagnosis, m)
+                )
+                for diagnosis, m, x in wrong
+            ],
             near=NEAR,
         )
 
@@ -369,6 +375,12 @@ class _Teller:
             return {"en": "It still has to be transposed.", "es": "Falta trasponerlo."}
         if diagnosis.code == "product" and m is not None:
             return self._product(m)
+        if diagnosis.code == "product":
+            of = _TURNED.sub(r"(\1)ᵀ", exact_looking(diagnosis.details["found"]))
+            return {
+                "en": f"That is the entry of {of}: a column was taken where a row is needed, or a row for a column.",
+                "es": f"Ese es el elemento de {of}: se tomó una columna donde hace falta una fila, o al revés.",
+            }
         view, op = self.view, self.event.node.op
         result = view.name_of(view.place(self.event.node))
         own = view.name_of(view.place(self.event.receiver))
@@ -407,10 +419,58 @@ class _Teller:
                 "en": f"Rows and columns are exchanged: {found} is the transpose.",
                 "es": f"Filas y columnas están intercambiadas: {found} es la traspuesta.",
             }
+        if m.kind == "matmul" and (summed := self._summed(m)) is not None:
+            name, by_rows = summed
+            en, es = (
+                (("rows", "columns"), ("las filas", "las columnas"))
+                if by_rows
+                else (("columns", "rows"), ("las columnas", "las filas"))
+            )
+            return {
+                "en": f"The shapes fit, but {found} sums over the {en[0]} of {name}; the sum belongs over its {en[1]}.",
+                "es": f"Las dimensiones encajan, pero {found} suma sobre {es[0]} de {name}; debe sumar sobre {es[1]}.",
+            }
         return {
             "en": f"The shapes fit, but {found} sums over another axis than the one that belongs.",
             "es": f"Las dimensiones encajan, pero {found} suma sobre otro eje que el que corresponde.",
         }
+
+    def _summed(self, m: Matrix) -> tuple[str, bool] | None:
+        """The factor that only one of this product and the right one transposes; whether it is summed over its rows here."""
+        right = self.view.handed(self.event)[0].matrix
+        if right is None or right.kind != "matmul":
+            return None
+        for n, (here, there) in enumerate(zip(m.parts, right.parts, strict=True)):
+            plain_here, plain_there = without_transpose(here), without_transpose(there)
+            if shown(plain_here) == shown(plain_there) and (here is plain_here) != (there is plain_there) and len(here.axes) == 2:
+                return shown(plain_here), (here is plain_here) == (n == 1)
+        return None
+
+
+def _other_entry(right: Any, entry: tuple[int, ...], diagnosis: Diagnosis, x: float) -> data.Words | None:
+    """What is said of a number that is right elsewhere in the array."""
+    same = np.argwhere(np.isclose(right, x, rtol=RTOL, atol=0.0))
+    if diagnosis.code == "sign" or not len(same) or right.ndim not in (1, 2):
+        return None
+    at = [int(i) for i in same[0]]
+    if right.ndim == 1:
+        return {"en": f"This is entry {at[0]}.", "es": f"Este es el elemento {at[0]}."}
+    return {
+        "en": f"This is the entry in row {at[0]}, column {at[1]}.",
+        "es": f"Este es el elemento de la fila {at[0]}, columna {at[1]}.",
+    }
+
+
+_SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
+
+
+def _subscript(at: Sequence[int]) -> str:
+    """Where an entry stands, after a name.
+
+    >>> _subscript((1, 12))
+    '₁,₁₂'
+    """
+    return ",".join(map(str, at)).translate(_SUBSCRIPTS)
 
 
 def _sizes(axes: Own) -> list[str]:
@@ -419,7 +479,7 @@ def _sizes(axes: Own) -> list[str]:
 
 
 def _distinct(tries: Iterable[tuple[Diagnosis, Matrix]], right: Matrix, value: Any) -> list[tuple[Diagnosis, Matrix]]:
-    """Wrong formulas that differ from the right one, on the numbers, and from each other, on paper; different mistakes first."""
+    """Wrong formulas that differ from the right one and from each other, on the numbers; different mistakes first."""
     texts = {shown(right)}
     found: list[tuple[Diagnosis, Matrix]] = []
     for diagnosis, m in tries:
@@ -435,7 +495,13 @@ def _distinct(tries: Iterable[tuple[Diagnosis, Matrix]], right: Matrix, value: A
     for i, (diagnosis, _) in enumerate(found):
         times = first[diagnosis.code] = first.get(diagnosis.code, 0) + 1
         rank.append((diagnosis.code == "sign", times, i))
-    return [found[i] for *_, i in sorted(rank)[:MOST_WRONG]]
+    kept: list[tuple[Any, int]] = []
+    for *_, i in sorted(rank):
+        numbers = numbers_of(found[i][1])
+        same = numbers is not None and any(known is not None and _is_right(numbers, known) for known, _ in kept)
+        if not same and len(kept) < MOST_WRONG:
+            kept.append((numbers, i))
+    return [found[i] for _, i in kept]
 
 
 def _fenced(tree: Tree) -> Tree:
@@ -454,7 +520,7 @@ def _listed(given: Given, language: str) -> str:
     """The numbers by name; a whole row or column together.
 
     >>> _listed({("h", (0, 1)): 2.0, ("g", (1,)): -0.5, ("h", (1, 1)): 3.0}, "en")
-    'column 1 of h = (2, 3), g[1] = −0.5'
+    'column 1 of h = (2, 3), g₁ = −0.5'
     """
     column, row, said_of = _ALONG[language]
     by_name: dict[str, dict[tuple[int, ...], float]] = {}
@@ -471,7 +537,7 @@ def _listed(given: Given, language: str) -> str:
                 who = said_of.format(row if moving == [1] else column, places[0][1 - moving[0]], name)
             shown.append(f"{who} = ({', '.join(_written(x) for x in entries.values())})")
         else:
-            shown += [f"{name}{list(at) if at else ''} = {_written(x)}" for at, x in entries.items()]
+            shown += [f"{name}{_subscript(at)} = {_written(x)}" for at, x in entries.items()]
     return ", ".join(shown)
 
 

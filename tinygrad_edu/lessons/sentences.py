@@ -87,6 +87,14 @@ def given(kind: str, name: str, shape: str) -> Words:
     return {"en": f"{name}{en} is a constant.", "es": f"{name}{es} es una constante."}
 
 
+def classes(name: str) -> Words:
+    """The classes of the examples, which a loss compares with."""
+    return {
+        "en": f"{name} holds the true class of each example: given, no gradient.",
+        "es": f"{name} tiene la clase correcta de cada ejemplo: es un dato, sin gradiente.",
+    }
+
+
 def computed(
     op: Op,
     name: str,
@@ -120,12 +128,31 @@ def computed(
     return found
 
 
+class Windows(int):
+    """An axis along which the windows of an image stand, so many of them."""
+
+
+def product(left: str, right: str, ranks: tuple[int, int]) -> tuple[str, str]:
+    """An entry of a product of matrices or vectors.
+
+    >>> product("h", "U", (2, 1))[0]
+    'entry i is row i of h times U, number by number, summed'
+    """
+    en = [f"row i of {left}" if ranks[0] == 2 else left, f"column j of {right}" if ranks[1] == 2 else right]
+    es = [f"la fila i de {left}" if ranks[0] == 2 else left, f"la columna j de {right}" if ranks[1] == 2 else right]
+    letters = ", ".join(letter for letter, rank in zip("ij", ranks, strict=True) if rank == 2)
+    return (
+        f"{f'entry {letters} is ' if letters else ''}{en[0]} times {en[1]}, number by number, summed",
+        f"{f'el elemento {letters} es ' if letters else ''}{es[0]} por {es[1]}, número por número, y se suman",
+    )
+
+
 def windows(image: str, sizes: Sequence[int]) -> tuple[str, str]:
     """Windows of an image, as a convolution and pooling use them."""
     size = " × ".join(map(str, sizes))
     return (
         f"every {size} window of {image}, at each place where one fits; neighbours overlap",
-        f"todas las ventanas de {size} de {image}, en cada lugar donde cabe una; las vecinas se traslapan",
+        f"todas las ventanas de {size} de {image}, en cada lugar donde cabe una; las vecinas se superponen",
     )
 
 
@@ -141,7 +168,7 @@ def rows(shape: Sequence[int], image: str, sizes: Sequence[int]) -> tuple[str, s
     size = " × ".join(map(str, sizes))
     return (
         f"only laid out anew, each {size} window of {image} as a row: {shape[0]} rows of {shape[1]} numbers",
-        f"solo se reordena, cada ventana de {size} de {image} como una fila: {shape[0]} filas de {shape[1]} números",
+        f"solo cambia de forma, cada ventana de {size} de {image} como una fila: {shape[0]} filas de {shape[1]} números",
     )
 
 
@@ -160,10 +187,10 @@ def _of_one_number(words: str) -> str:
         ", elemento a elemento",
         " elemento a elemento",
         "every number of ",
-        "cada número de ",
+        "cada elemento de ",
     ):
         words = words.replace(more, "")
-    return words.replace("every number", "the number").replace("cada número", "el número")
+    return words.replace("every number", "the number").replace("cada elemento", "el elemento")
 
 
 def equation(name: str, formula: str, last: bool) -> Words:
@@ -178,11 +205,13 @@ def equation(name: str, formula: str, last: bool) -> Words:
 def _forward(op: Op, inputs: Sequence[str]) -> tuple[str, str]:
     first = inputs[0] if inputs else ""
     own = _FORWARD.get(op.name)
+    if op.name == "power" and inputs[1:] == ["2"]:
+        return "squared, place by place", "al cuadrado, elemento a elemento"
     if own is not None:
         return own
     if op.kind in ("elementwise", "selection", "discrete") and isinstance(op, Elementwise):
         if len(inputs) == 1:
-            return f"{op.symbol} is applied to every number of {first}", f"{op.symbol} se aplica a cada número de {first}"
+            return f"{op.symbol} is applied to every number of {first}", f"{op.symbol} se aplica a cada elemento de {first}"
         return f"{op.symbol}, place by place", f"{op.symbol}, elemento a elemento"
     return f"computed by {op.name}", f"se calcula con {op.name}"
 
@@ -190,21 +219,21 @@ def _forward(op: Op, inputs: Sequence[str]) -> tuple[str, str]:
 _FORWARD: Mapping[str, tuple[str, str]] = {
     "matmul": (
         "each entry is a row of the left factor times a column of the right one, summed",
-        "cada número es una fila del factor izquierdo por una columna del derecho, y se suman los productos",
+        "cada elemento es una fila del factor izquierdo por una columna del derecho, y se suman los productos",
     ),
-    "outer": ("every number of one times every number of the other", "cada número de uno por cada número del otro"),
+    "outer": ("every number of one times every number of the other", "cada elemento de uno por cada elemento del otro"),
     "einsum": ("a sum of products, as its equation says", "una suma de productos, según su ecuación"),
     "sum": ("the entries are added up", "se suman los números"),
     "mean": ("the entries are averaged", "se promedian los números"),
-    "cumsum": ("each entry is the sum of all up to it", "cada número es la suma de todos hasta él"),
+    "cumsum": ("each entry is the sum of all up to it", "cada elemento es la suma de todos hasta él"),
     "trace": ("the entries of the diagonal are added up", "se suman los números de la diagonal"),
     "add": ("added place by place", "se suman elemento a elemento"),
     "subtract": ("subtracted place by place", "se restan elemento a elemento"),
     "multiply": ("multiplied place by place", "se multiplican elemento a elemento"),
     "divide": ("divided place by place", "se dividen elemento a elemento"),
     "power": ("raised to a power, place by place", "se eleva a una potencia, elemento a elemento"),
-    "square": ("every number is squared", "cada número se eleva al cuadrado"),
-    "negative": ("every number with the other sign", "cada número con el signo contrario"),
+    "square": ("every number is squared", "cada elemento se eleva al cuadrado"),
+    "negative": ("every number with the other sign", "cada elemento con el signo contrario"),
     "identity": ("the same numbers", "los mismos números"),
     "astype": ("the same numbers in another precision", "los mismos números con otra precisión"),
     "reshape": ("the same numbers, laid out in another shape", "los mismos números, dispuestos con otras dimensiones"),
@@ -219,7 +248,7 @@ _FORWARD: Mapping[str, tuple[str, str]] = {
     "pad": ("a border is put around the numbers", "se pone un borde alrededor de los números"),
     "windows": (
         "every window, side by side: neighbours overlap",
-        "todas las ventanas, una junto a otra: las vecinas se traslapan",
+        "todas las ventanas, una junto a otra: las vecinas se superponen",
     ),
     "overlap_add": ("the windows are laid over each other and added", "las ventanas se superponen y se suman"),
     "concatenate": ("the parts are put one after the other", "las partes se ponen una tras otra"),
@@ -246,7 +275,7 @@ _FORWARD: Mapping[str, tuple[str, str]] = {
     "norm": ("the length: the root of the sum of the squares", "el largo: la raíz de la suma de los cuadrados"),
     "bce": (
         "the mean of minus the logarithm of the probability that was given to what is true",
-        "el promedio de menos el logaritmo de la probabilidad que se le dio a lo que es cierto",
+        "el promedio de menos el logaritmo de la probabilidad dada a la clase correcta",
     ),
     "bce_with_logits": (
         "the sigmoid of the scores, then the binary cross entropy, averaged",
@@ -266,7 +295,7 @@ def seed(root: str) -> Words:
     """The start of the backward pass."""
     return {
         "en": f"The backward pass starts at {root}: the derivative of {root} by itself is 1. From here on, what is known at a value, times the derivative of that value by its input, is handed back to the input: the chain rule.",
-        "es": f"La pasada hacia atrás empieza en {root}: la derivada de {root} respecto de sí misma es 1. Desde aquí, lo que se conoce en un valor, por la derivada de ese valor respecto de su entrada, se entrega hacia atrás a la entrada: la regla de la cadena.",
+        "es": f"La pasada hacia atrás empieza en {root}: la derivada de {root} respecto de sí misma es 1. Desde aquí, lo que se conoce en un valor, multiplicado por la derivada de ese valor respecto de su entrada, se entrega hacia atrás a la entrada: la regla de la cadena.",
     }
 
 
@@ -309,15 +338,15 @@ def meet(name: str, uses: int, arrived: int) -> Words:
     }
 
 
-def finished(name: str, gradient: str, kind: str, uses: int, scalar: bool) -> Words:
-    """A gradient is complete."""
+def finished(name: str, gradient: str, kind: str, uses: int, scalar: bool, first: bool = False) -> Words:
+    """A gradient is complete; at the ``first`` one of a parameter it is said what η is."""
     if uses == 1 and kind == "parameter":
         en = f"{name} has no other use, so {gradient} is complete"
         es = f"{name} no tiene otro uso, así que {gradient} está completo"
     elif uses == 1:
         en, es = (
             f"{name} has one use only, so this is all of {gradient}",
-            f"{name} se usa una sola vez, así que esto es todo {gradient}",
+            f"{name} se usa una sola vez, así que este es {gradient} completo",
         )
     elif uses == 2:
         en = f"Both uses of {name} have handed back their part, so {gradient} is complete"
@@ -326,11 +355,11 @@ def finished(name: str, gradient: str, kind: str, uses: int, scalar: bool) -> Wo
         en = f"All {uses} uses of {name} have handed back their part, so {gradient} is complete"
         es = f"Los {uses} usos de {name} ya entregaron su parte, así que {gradient} está completo"
     if kind == "parameter":
-        en += f": gradient descent will subtract η times it from {name}"
-        es += f": el descenso de gradiente le restará η veces esto a {name}"
+        en += f": gradient descent will subtract η{' (the learning rate)' if first else ''} times it from {name}"
+        es += f": el descenso de gradiente le restará a {name} η{' (la tasa de aprendizaje)' if first else ''} por este gradiente"
     elif kind in ("input", "constant"):
         en += f": it stays here, and says how the loss changes with {'' if scalar else 'each number of '}{name}"
-        es += f": se queda aquí, y dice cómo cambia la pérdida con {'' if scalar else 'cada número de '}{name}"
+        es += f": se queda aquí, y dice cómo cambia la pérdida con {'' if scalar else 'cada elemento de '}{name}"
     else:
         en += ": now it can be handed on"
         es += ": ahora puede entregarse hacia atrás"
@@ -391,7 +420,7 @@ def _by_kind(use: Use) -> tuple[str, str]:
     if op.kind == "rearrangement":
         return (
             f"{op.symbol} only moves numbers: each entry of {use.incoming} goes back to the place that its number came from.",
-            f"{op.symbol} solo mueve números: cada número de {use.incoming} vuelve al lugar del que vino.",
+            f"{op.symbol} solo mueve números: cada elemento de {use.incoming} vuelve al lugar del que vino.",
         )
     if isinstance(op, Elementwise):
         return _place_by_place(use)
@@ -410,11 +439,11 @@ def _place_by_place(use: Use) -> tuple[str, str]:
     if not use.derivative:
         return (
             f"{use.op.symbol} works place by place, so each entry of {use.incoming} goes to the same place, times the derivative there{_reuses(use, 'en')}.",
-            f"{use.op.symbol} actúa elemento a elemento, así que cada número de {use.incoming} va al mismo lugar, por la derivada que hay ahí{_reuses(use, 'es')}.",
+            f"{use.op.symbol} actúa elemento a elemento, así que cada elemento de {use.incoming} va al mismo lugar, por la derivada que hay ahí{_reuses(use, 'es')}.",
         )
     return (
         f"{use.op.symbol} works place by place, so each entry of {use.incoming} is multiplied by the derivative at the same place, {use.derivative}{_reuses(use, 'en')}.",
-        f"{use.op.symbol} actúa elemento a elemento, así que cada número de {use.incoming} se multiplica por la derivada en el mismo lugar, {use.derivative}{_reuses(use, 'es')}.",
+        f"{use.op.symbol} actúa elemento a elemento, así que cada elemento de {use.incoming} se multiplica por la derivada en el mismo lugar, {use.derivative}{_reuses(use, 'es')}.",
     )
 
 
@@ -431,9 +460,10 @@ def _other(use: Use) -> str:
 def _multiply(use: Use) -> tuple[str, str]:
     other = _other(use)
     if other == use.receiver:
+        en, es = ("second", "segundo") if use.position else ("first", "primer")
         return (
-            f"In a product the derivative by one factor is the other one; here that is {other} again, so {use.incoming} is multiplied by {other}.",
-            f"En un producto, la derivada respecto de un factor es el otro; aquí es otra vez {other}, así que {use.incoming} se multiplica por {other}.",
+            f"In a product the derivative by the {en} factor is the other one; here that is {other} again, so {use.incoming} is multiplied by {other}.",
+            f"En un producto, la derivada respecto del {es} factor es el otro; aquí es otra vez {other}, así que {use.incoming} se multiplica por {other}.",
         )
     return (
         f"In a product the derivative by one factor is the other one, so {use.incoming} is multiplied by {other}, place by place.",
@@ -472,7 +502,7 @@ def _matmul(use: Use) -> tuple[str, str]:
             if own_rank == 1
             else (
                 f": every number of one times every number of the other, {use.formula}",
-                f": cada número de uno por cada número del otro, {use.formula}",
+                f": cada elemento de uno por cada elemento del otro, {use.formula}",
             )
         )
         return (
@@ -510,23 +540,26 @@ def _contraction(use: Use) -> tuple[str, str]:
 def _sum(use: Use) -> tuple[str, str]:
     return (
         f"{use.result} is a sum: each term has the derivative 1, so every entry of {use.receiver} receives the whole {use.incoming} of its sum.",
-        f"{use.result} es una suma: cada término tiene derivada 1, así que cada número de {use.receiver} recibe completo el {use.incoming} de su suma.",
+        f"{use.result} es una suma: cada término tiene derivada 1, así que cada elemento de {use.receiver} recibe completo el {use.incoming} de su suma.",
     )
 
 
 def _mean(use: Use) -> tuple[str, str]:
+    part = f"1/({use.count})" if " " in use.count else f"1/{use.count}"
     return (
-        f"{use.result} is a mean of {use.count} numbers: each has the weight 1/{use.count}, so every entry of {use.receiver} receives that part of {use.incoming}.",
-        f"{use.result} es un promedio de {use.count} números: cada uno pesa 1/{use.count}, así que cada número de {use.receiver} recibe esa parte de {use.incoming}.",
+        f"{use.result} is a mean of {use.count} numbers: each has the weight {part}, so every entry of {use.receiver} receives that part of {use.incoming}.",
+        f"{use.result} es un promedio de {use.count} números: cada uno pesa {part}, así que cada elemento de {use.receiver} recibe esa parte de {use.incoming}.",
     )
 
 
 def _add(use: Use) -> tuple[str, str]:
     if use.over:
         en, es = _axes(use.over, "en"), _axes(use.over, "es")
+        windows = isinstance(use.over[0], Windows)
+        along = (f"in {en}", f"en {es}") if windows else (f"everywhere along {en}", f"a lo largo de todo {es}")
         return (
-            f"In a sum the derivative by each term is 1, and {use.receiver} was added everywhere along {en}: so its gradient adds up {use.incoming} over {en}.",
-            f"En una suma, la derivada respecto de cada término es 1, y {use.receiver} se sumó a lo largo de todo {es}: así, su gradiente suma {use.incoming} sobre {es}.",
+            f"In a sum the derivative by each term is 1, and {use.receiver} was added {along[0]}: so its gradient adds up {use.incoming} over {en}.",
+            f"En una suma, la derivada respecto de cada término es 1, y {use.receiver} se sumó {along[1]}: así, su gradiente suma {use.incoming} sobre {es}.",
         )
     return (
         f"In a sum the derivative by each term is 1, so {use.incoming} goes to {use.receiver} as it is.",
@@ -628,11 +661,11 @@ _RULES: Mapping[str, Any] = {
     ),
     "trace": _simple(
         "Only the diagonal was added up: there each entry of {receiver} receives {incoming}, and elsewhere 0.",
-        "Solo se sumó la diagonal: ahí cada número de {receiver} recibe {incoming}, y en los demás lugares 0.",
+        "Solo se sumó la diagonal: ahí cada elemento de {receiver} recibe {incoming}, y en los demás lugares 0.",
     ),
     "cumsum": _simple(
         "Each entry of {receiver} is in its own sum and in all that come after: it receives {incoming} from all of them, added up from the end.",
-        "Cada número de {receiver} está en su propia suma y en todas las que siguen: recibe {incoming} de todas ellas, sumado desde el final.",
+        "Cada elemento de {receiver} está en su propia suma y en todas las que siguen: recibe {incoming} de todas ellas, sumado desde el final.",
     ),
     "reshape": _simple(
         "The numbers were only laid out in another shape: {incoming} is laid out again in the shape of {receiver}.",
@@ -640,7 +673,7 @@ _RULES: Mapping[str, Any] = {
     ),
     "transpose": _simple(
         "Only the order of the axes was changed: {incoming} is turned back.",
-        "Solo cambió el orden de los ejes: {incoming} se traspone de vuelta.",
+        "Solo cambió el orden de los ejes: {incoming} vuelve al orden de antes.",
     ),
     "flip": _simple(
         "The order was reversed: {incoming} is reversed again.", "El orden se invirtió: {incoming} se invierte de nuevo."
@@ -651,11 +684,11 @@ _RULES: Mapping[str, Any] = {
     ),
     "getitem": _simple(
         "Each entry of {incoming} goes back to the place of {receiver} that was picked; what was picked several times adds up, and what was not gets 0.",
-        "Cada número de {incoming} vuelve al lugar de {receiver} que se escogió; lo que se escogió varias veces se suma, y lo que no se escogió recibe 0.",
+        "Cada elemento de {incoming} vuelve al lugar de {receiver} que se escogió; lo que se escogió varias veces se suma, y lo que no se escogió recibe 0.",
     ),
     "scatter": _simple(
         "Each number of {receiver} was put in a place: from that place it gets its part of {incoming}.",
-        "Cada número de {receiver} se puso en un lugar: de ese lugar recibe su parte de {incoming}.",
+        "Cada elemento de {receiver} se puso en un lugar: de ese lugar recibe su parte de {incoming}.",
     ),
     "pad": _simple(
         "The border is not of {receiver}: what {incoming} has there is dropped, and the rest goes back.",
@@ -667,7 +700,7 @@ _RULES: Mapping[str, Any] = {
     ),
     "overlap_add": _simple(
         "Each number of {receiver} was added into one place: from there it gets its part of {incoming}.",
-        "Cada número de {receiver} se sumó en un lugar: de ahí recibe su parte de {incoming}.",
+        "Cada elemento de {receiver} se sumó en un lugar: de ahí recibe su parte de {incoming}.",
     ),
     "concatenate": _simple(
         "{receiver} is a piece of {result}: it gets back just that piece of {incoming}.",
@@ -695,7 +728,7 @@ _RULES: Mapping[str, Any] = {
     ),
     "bce": _simple(
         "The loss is a mean over the examples, and the derivative of a logarithm is one over what stands in it: so each entry of {receiver} gets {formula}.",
-        "La pérdida es un promedio sobre los ejemplos, y la derivada de un logaritmo es uno dividido por lo que tiene adentro: así, cada número de {receiver} recibe {formula}.",
+        "La pérdida es un promedio sobre los ejemplos, y la derivada de un logaritmo es uno dividido por su argumento: así, cada elemento de {receiver} recibe {formula}.",
     ),
     "bce_with_logits": _simple(
         "Cross entropy of a sigmoid simplifies to prediction minus target, divided by the number of examples: {formula}.",
@@ -727,7 +760,10 @@ def derivative_of(rule: str) -> str:
 
 def _axes(axes: Sequence[str | int], language: str) -> str:
     word = "axis" if language == "en" else "el eje"
-    return _and([a if isinstance(a, str) else f"{word} {a}" for a in axes], language)
+    windows = "all {} windows" if language == "en" else "las {} ventanas"
+    return _and(
+        [a if isinstance(a, str) else windows.format(a) if isinstance(a, Windows) else f"{word} {a}" for a in axes], language
+    )
 
 
 def _and(names: Sequence[str], language: str) -> str:
@@ -749,8 +785,8 @@ _LINES = {
     "chain": "Regla de la cadena",
     "forward": "Pasada hacia adelante",
     "local": "Derivada local",
-    "contraction": "Contracción",
-    "matrix": "Forma matricial",
+    "contraction": "Para un elemento",
+    "matrix": "Para todo el arreglo",
     "shape": "Dimensiones",
     "simplified": "Simplificado",
     "registered": "Su regla, tal como está registrada",
@@ -765,6 +801,8 @@ def line_words(line: Line) -> Words:
     'Solo sobreviven k = i y l = j'
     """
     words = line.words
+    for short, clear in (("Contraction", "For one entry"), ("Matrix form", "For the whole array")):
+        words = f"{clear}{words.removeprefix(short)}" if words.startswith(short) else words
     spanish = _LINES.get(line.kind, words)
     if line.kind == "survives" and (found := re.fullmatch(r"Only (.*) survives?", words)):
         pairs = found[1].split(" and ")
@@ -772,7 +810,8 @@ def line_words(line: Line) -> Words:
     if line.kind == "sum" and (found := re.fullmatch(r"(.*) is used in (\d+) equations: .*", words, re.DOTALL)):
         spanish = f"{found[1]} se usa en {found[2]} ecuaciones: su gradiente es la suma de lo que aportan"
     if line.kind == "local" and ", the known one of " in words:
-        spanish += f", la que se conoce de {words.rpartition(', the known one of ')[2]}"
+        of = words.rpartition(", the known one of ")[2]
+        spanish += f", la que se conoce de {'la entropía cruzada' if of == 'cross entropy' else of}"
     if line.kind == "forward" and words.startswith("The forward equation has no form"):
         spanish = "La ecuación de la pasada hacia adelante no tiene aquí forma en índices"
     if ", counting from 0" in words:

@@ -33,7 +33,7 @@ from ..sweep import topological_order
 from ..tensor import Tensor
 from .data import Words
 from .inline_svg import Drawing, curve, dense, group, lowest, merged, put_together, short, take_apart
-from .picture_words import block_in_spanish, both, caption_in_spanish, rule_in_spanish, words_of
+from .picture_words import block_in_spanish, both, caption_in_spanish, rule_in_spanish, short_rule, words_of
 
 MOST_BYTES = 200_000  # of all pictures together
 MOST_EQUATIONS = 60
@@ -323,6 +323,7 @@ class _Pictured:
         *,
         bent: bool = False,
     ) -> None:
+        graph = _shortly(graph)
         self.graph, self.op_of, self.way, self.root_name = graph, op_of, way, root_name
         picture = Picture()
         start(picture)
@@ -337,7 +338,8 @@ class _Pictured:
         """The picture, or what of it belongs to the forward pass."""
         shown = [g for g in self.groups if view == "backward" or not {"flow", "reuse", "gradient", "sum"} & set(g.look.split())]
         scopes = [str(g) for g in shown if g.look == "scope"]
-        edges = [str(g) for g in shown if g.look.startswith("edge")]
+        layers = ("edge reuse", "edge use", "edge flow")  # the rules are not under other arrows
+        edges = [str(g) for layer in layers for g in shown if g.look == layer]
         nodes = [str(g) for g in shown if g.look.startswith("node")]
         height = min(self.drawing.height, max(lowest(mark for g in shown for mark in g.marks) + EDGE, 1))
         return put_together(self.drawing.width, height, [*scopes, f'<g aria-hidden="true">{"".join(edges)}</g>', *nodes])
@@ -417,6 +419,16 @@ class _Pictured:
         return _Group(f"node {node.kind}", {kind: place, "role": "img", "aria_label": f"{text} {shape}".rstrip()})
 
 
+def _shortly(graph: Graph) -> Graph:
+    """The graph with formulas that have room in a picture."""
+
+    def shortly(node: Node) -> Node:
+        parts = tuple(replace(c, rule=short_rule(c.rule), formula=short_rule(c.formula)) for c in node.contributions)
+        return replace(node, formula=short_rule(node.formula), contributions=parts)
+
+    return replace(graph, nodes=tuple(map(shortly, graph.nodes)))
+
+
 def _below(name: str) -> str:
     """The node above which it stands, by the names that drawing/flow.py gives: s3 is over n3, and so is wn3."""
     return re.sub(r"^(s|wn)(?=\d)", "n", name)
@@ -429,6 +441,6 @@ def _translatable(mark: str, look: str) -> str:
         return mark.replace("<text", f'<text data-word="{kind}"', 1)
     if " block" in look or (look.endswith(" gradient") and "backward" in mark):
         return mark.replace("<text", "<text" + both(words_of(mark), block_in_spanish(words_of(mark))), 1)
-    if "edge flow" in look and "Σ over " in mark:
+    if look == "edge use" or "edge flow" in look:
         return mark.replace("<text", "<text" + both(words_of(mark), rule_in_spanish(words_of(mark))), 1)
     return mark

@@ -11,6 +11,7 @@ import numpy as np
 
 from ..derivation import Section
 from ..derivation.derivation import verdict
+from ..derivation.matrix import Matrix
 from ..derivation.notation import Letters, Name, Row, Sign, Sup, Word, text
 from ..derivation.notation import Node as Tree
 from ..derivation.printing import shape_of
@@ -18,9 +19,10 @@ from ..derivation.terms import Entry, Index, Sum, Symbol, replace_factors
 from ..digest import digest
 from ..graphs.dims import Dims
 from ..graphs.fold import stands_for_leaf
-from ..ops import Elementwise
+from ..ops import Elementwise, elementwise
 from ..ops import rearrangement as r
 from ..ops.contraction import count, matmul, mean
+from ..ops.tabulated import cross_entropy
 from ..tensor import Tensor
 from ..visible import visible
 from . import data, sentences
@@ -78,15 +80,15 @@ def lesson_data(root: Tensor, lang: str = "en", title: str | None = None) -> dat
     >>> w = tg.Tensor(3.0, requires_grad=True, name="w")
     >>> found = lesson_data((w * w).named("L"))
     >>> for step in found["steps"]:
-    ...     print(step["kind"], "|", step["formula_text"], "|", step["sentence"]["en"][:48])
-    value | w = 3 | w is a parameter: it is learned, and its gradien
-    value | 𝓛 = w ∗ w | 𝓛 = w ∗ w: multiplied. This one number is the lo
-    seed | ∂𝓛/∂𝓛 = 1 | The backward pass starts at 𝓛: the derivative of
-    contribution | ∂𝓛/∂w receives w | In a product the derivative by one factor is the
-    contribution | ∂𝓛/∂w receives w | In a product the derivative by one factor is the
+    ...     print(step["kind"], "|", step["formula_text"], "|", step["sentence"]["en"][:47])
+    value | w = 3 | w is a parameter: it is learned, and its gradie
+    value | 𝓛 = w ∗ w | 𝓛 = w ∗ w: multiplied. This one number is the l
+    seed | ∂𝓛/∂𝓛 = 1 | The backward pass starts at 𝓛: the derivative o
+    contribution | ∂𝓛/∂w receives w | In a product the derivative by the first factor
+    contribution | ∂𝓛/∂w receives w | In a product the derivative by the second facto
     sum | ∂𝓛/∂w = 2 ∗ w | w is used twice, and a change of it reaches the
-    finished | ∂𝓛/∂w = 2 ∗ w | Both uses of w have handed back their part, so ∂
-    end |  | Done: every gradient is known. The sweep went ov
+    finished | ∂𝓛/∂w = 2 ∗ w | Both uses of w have handed back their part, so
+    end |  | Done: every gradient is known. The sweep went o
     """
     if lang not in data.LANGUAGES:
         raise ValueError(f'lesson: there is no language {lang!r:.20}.\n  Try: lang="en" or lang="es"')
@@ -229,7 +231,7 @@ class _Writer:
     def __init__(self, view: View, most: int, complete: set[tuple[int, bool]]) -> None:
         self.view, self.most, self.complete = view, most, complete
         self.collected: dict[int, list[tuple[Written, Tree]]] = {}
-        self.told_at_once = False
+        self.told_at_once = self.told_descent = False
 
     def step(self, plan: _Plan) -> data.Step:
         """The step of a plan. Plans are taken in their order: a sum is of the contributions before it."""
@@ -280,7 +282,7 @@ class _Writer:
         step["code"] = view.code_line(place, False)
         shape = shape_of(tuple(Index(n, d) for n, d in zip(node.shape, node.dims, strict=True)), letters=True)
         if not t.inputs:
-            step["sentence"] = sentences.given(node.kind, name, shape)
+            step["sentence"] = sentences.classes(name) if self._has_classes(t) else sentences.given(node.kind, name, shape)
             if not node.shape:
                 self._say(step, Row((Name(view.names[place]), Sign("="), Word(digest(node.value).line()))))
                 return
@@ -299,6 +301,8 @@ class _Writer:
             right_side = None  # 1.5 as the user wrote it, not 3/2
         if right_side is not None and ONE_ROW.search(text(right_side)) and not ONE_ROW.search(formula):
             right_side = None
+        if view.level == "op" and line.matrix is not None and _reads_otherwise(t, line.matrix):
+            right_side = None
         tree = Row((Name(view.names[place]), Sign("="), right_side if right_side is not None else Word(formula)))
         self._say(step, tree)
         step["shapes"] = shapes(line) if right_side is not None else ""
@@ -315,7 +319,7 @@ class _Writer:
         inputs = [view.name_of(view.place(x)) for x in t.inputs]
         repeated = []
         if isinstance(t.op, Elementwise):
-            over = [(shown, view.repeated(x, t)) for shown, x in zip(inputs, t.inputs, strict=True)]
+            over = [(shown, self._repeated(x, t)) for shown, x in zip(inputs, t.inputs, strict=True)]
             repeated = [(who, axes) for (who, axes), x in zip(over, t.inputs, strict=True) if axes and not view.is_literal(x)]
         known = view.known_to(t)
         several = any(x.inputs and id(x) not in known for x in t.inputs)
@@ -343,7 +347,22 @@ class _Writer:
             image = view.name_of(view.place(seen[0].inputs[0]))
             left, right = (view.name_of(view.place(x)) for x in t.inputs)
             return sentences.convolved(left, right, image, view.name_of(view.place(kernels)))
+        if t.op is matmul and max(x.ndim for x in t.inputs) <= 2:
+            left, right = (view.name_of(view.place(x)) for x in t.inputs)
+            return sentences.product(left, right, (t.inputs[0].ndim, t.inputs[1].ndim))
         return None
+
+    def _has_classes(self, t: Tensor) -> bool:
+        """Whether its numbers are the classes of examples."""
+        return t.dtype.kind in "iu" and any(y.op is cross_entropy and y.inputs[1] is t for y in self.view.order)
+
+    def _repeated(self, x: Tensor, y: Tensor) -> list[str | int]:
+        """The axes of y over which x was repeated; an axis of windows of an image as such."""
+        found = self.view.repeated(x, y)
+        rows = next((o for o in y.inputs if o is not x and o.op is matmul and o.ndim == 2), None)
+        if found == [0] and rows is not None and _windows(rows.inputs[0]) is not None:
+            return [sentences.Windows(y.shape[0])]
+        return found
 
     def _contribution(self, plan: _Plan, step: data.Step) -> None:
         view, e, place = self.view, plan.event, plan.place
@@ -373,8 +392,7 @@ class _Writer:
         many = ""
         if t.op is mean:
             own = view.summed_letters(x, t)
-            many = own or str(count(x.shape, t.params["axis"]))
-            many = f"({many})" if " " in many else many
+            many = own.replace(" ", " · ") or str(count(x.shape, t.params["axis"]))
         use = sentences.Use(
             op=t.op,
             position=e.position,
@@ -385,7 +403,7 @@ class _Writer:
             derivative=sentences.derivative_of(rule.rule) if rule is not None else "",
             formula=formula,
             reused=reused,
-            over=view.repeated(x, t) if isinstance(t.op, Elementwise) else (),
+            over=self._repeated(x, t) if isinstance(t.op, Elementwise) else (),
             count=many,
             scalar=not x.shape and not t.shape,
             ranks=(x.ndim, *(o.ndim for i, o in enumerate(t.inputs) if i != e.position)),
@@ -445,7 +463,9 @@ class _Writer:
         self._say(step, Row((self._left(place, line, tree) if len(own) == 1 else whole(slope), Sign("="), tree)))
         self._link(step, place, None)
         step["entry"] = view.exporter.line(slope, line)
-        told = sentences.finished(view.name_of(place), gradient, kind, view.uses[place], not t.shape)
+        first = not self.told_descent
+        told = sentences.finished(view.name_of(place), gradient, kind, view.uses[place], not t.shape, first)
+        self.told_descent = self.told_descent or kind == "parameter"
         shorter = because or same or simpler is not None
         simplifying = section.steps if section is not None and simpler is not None else ()
         why = next((s for s in simplifying if s.kind == "simplified"), None)
@@ -498,6 +518,8 @@ class _Writer:
         ):
             return None
         found = neutral(Row(section.result.parts[2:]))
+        if ONE_ROW.search(text(found)) and not ONE_ROW.search(text(tree)):
+            return None
         return found if len(text(found)) < len(text(tree)) or tree == Word("…") else None
 
     def _incoming(self, place: int) -> str:
@@ -510,6 +532,8 @@ class _Writer:
         if place not in view.sections:
             return
         section = view.sections[place]
+        if all(line.kind in ("forward", "registered") for line in section.steps):
+            return  # it only says the rule again
         step["derivation"] = list(view.sections).index(place)
         wanted = {"contribution": ("contraction", "registered"), "sum": ("sum",)}.get(
             step["kind"], ("sum", "matrix", "contraction")
@@ -544,6 +568,13 @@ def _windows(t: Tensor) -> Tensor | None:
     while t.op is not None and t.op.kind == "rearrangement" and t.op is not r.windows:
         t = t.inputs[0]
     return t if t.op is r.windows else None
+
+
+def _reads_otherwise(t: Tensor, matrix: Matrix) -> bool:
+    """Whether the form in matrices hides which operation this is: a transpose outside of it, or a power as a product."""
+    if matrix.kind == "transpose":
+        return t.op not in LAYOUTS
+    return t.op in (elementwise.power, elementwise.square) and matrix.kind == "product"
 
 
 def _sized(shape: Sequence[int], dims: Dims) -> Own:

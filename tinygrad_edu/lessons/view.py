@@ -193,7 +193,7 @@ class View:
         }
         self.derived = _Derived(root, self)
         self.explained = len(self.derived.tensors) <= MOST_DERIVED and len(self.order) <= 3 * MOST_DERIVED
-        self.code = CodeLines(root if self.explained else None)
+        self.code = CodeLines(root if self.explained else None, {id(t): self.names[self.place(t)] for t in self.order})
         symbols = {id(symbol): (i, False) for i, symbol in enumerate(self.values)}
         symbols |= {id(symbol): (i, True) for i, symbol in self.slopes.items()}
         self.exporter = Exporter(symbols, self.names)
@@ -441,12 +441,8 @@ class View:
         return {places[section.of]: section for section in sections}
 
     def code_line(self, place: int, gradient: bool) -> int | None:
-        """The line that assigns a value or its gradient; where it has none of its own, that of its equation."""
-        for i in (place, self.equations[place]):
-            found = self.code.line_of(self.tensors[i], gradient)
-            if found is not None:
-                return found
-        return None
+        """The line that assigns a value or its gradient; None if there is none, as within an equation."""
+        return self.code.line_of(self.tensors[place], gradient)
 
 
 def _at(axes: Own) -> tuple[Place | None, ...]:

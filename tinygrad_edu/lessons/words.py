@@ -87,9 +87,11 @@ _TABLE: tuple[tuple[str, str, str], ...] = (
      "Un producto por cada flecha de cada camino del final a un parámetro; el barrido pasa una vez por cada flecha."),
     ("signs", "Signs", "Signos"),
     ("signs_text", "· matrix product; ∗ number by number; ⊗ every number with every number; ᵀ transposed; "
-     "Σ_N sum over the axis N; □ what arrives; [u > 0] 1 where it holds, else 0.",
+     "Σ_N, sum₁ the sum over the axis N, the first one; broadcast(…, (N, d)) the same number at every entry; "
+     "□ what arrives; [u > 0] 1 where it holds, else 0; [y_i = j] 1 at the true class, else 0.",
      "· producto de matrices; ∗ número por número; ⊗ cada número con cada número; ᵀ traspuesta; "
-     "Σ_N suma sobre el eje N; □ lo que llega; [u > 0] 1 donde se cumple, si no 0."),
+     "Σ_N, sum₁ la suma sobre el eje N, el primero; broadcast(…, (N, d)) el mismo número en cada elemento; "
+     "□ lo que llega; [u > 0] 1 donde se cumple, si no 0; [y_i = j] 1 en la clase correcta, si no 0."),
     # The numbers.
     ("inspector", "The numbers", "Los números"),
     ("value", "value", "valor"),

@@ -201,7 +201,7 @@ def _inside(m: Matrix, use: Use) -> Iterator[Wrong]:
 # ---- products of matrices, sums
 
 
-def _bare(m: Matrix) -> Matrix:
+def without_transpose(m: Matrix) -> Matrix:
     """Without a transpose around it."""
     turned = m.kind == "transpose" and tuple(m.detail) == (*range(len(m.axes) - 2), len(m.axes) - 1, len(m.axes) - 2)
     return m.parts[0] if turned else m
@@ -211,7 +211,7 @@ def _transposed(m: Matrix) -> Matrix:
     n = len(m.axes)
     if n < 2:
         return m
-    bare = _bare(m)
+    bare = without_transpose(m)
     if bare is not m:
         return bare
     return Matrix("transpose", (m,), (*m.axes[:-2], m.axes[-1], m.axes[-2]), (*range(n - 2), n - 1, n - 2))
@@ -220,7 +220,11 @@ def _transposed(m: Matrix) -> Matrix:
 def _orders(m: Matrix) -> Iterator[Wrong]:
     """Without the transpose, in the other order, or all of it transposed. Which of them has fitting shapes is not looked at."""
     left, right = m.parts
-    first = (left, _bare(right)) if _bare(left) is left and _bare(right) is not right else (_transposed(left), right)
+    first = (
+        (left, without_transpose(right))
+        if without_transpose(left) is left and without_transpose(right) is not right
+        else (_transposed(left), right)
+    )
     for a, b in (first, (right, left), (_transposed(right), _transposed(left))):
         if a is left and b is right:
             continue

@@ -1,6 +1,7 @@
 // A line in index notation, written out with numbers for one entry.
 
 const MOST_TERMS = 10, MOST_PIECES = 40, MOST_WORK = 50000;
+const COMPARES = { less: "<", less_equal: "≤", greater: ">", greater_equal: "≥", equal: "=", not_equal: "≠" };
 const superscript = (n) => String(n).replace(/./g, (c) => "⁰¹²³⁴⁵⁶⁷⁸⁹"[c] ?? (c === "-" ? "⁻" : c));
 
 function placeAt(place, indices) {
@@ -78,7 +79,9 @@ function writtenFactor(factor, indices, work) {
   const op = lesson.ops[factor.name], known = op && args.every(([x]) => x !== null); // else its value is the engine's
   const inner = args.flatMap(([, pieces], i) => (i ? [", ", ...pieces] : pieces));
   const scalars = args.map(([x]) => ({ shape: [], data: [x] }));
-  return [known ? op(factor.params ?? {}, [], ...scalars)[0] : null, [`${factor.shown ?? factor.name}(`, ...inner, ")"]];
+  const value = known ? op(factor.params ?? {}, [], ...scalars)[0] : null, sign = COMPARES[factor.name];
+  if (sign && args.length === 2) return [value, ["[", ...args[0][1], ` ${sign} `, ...args[1][1], "]"]];
+  return [value, [`${factor.shown ?? factor.name}(`, ...inner, ")"]];
 }
 
 function writtenEntry(factor, indices) {

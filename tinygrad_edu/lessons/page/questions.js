@@ -33,7 +33,7 @@ function questionForm(here) {
 }
 
 const answered = (here) => [
-  el("p", {}, inLanguage(questions[here].prompt)),
+  el("p", {}, ...prose(inLanguage(questions[here].prompt))),
   el("div", { class: "verdict right" }, el("b", {}, word(state.answered.get(here) === "right" ? "right" : "answer_line")), " ", answerText(here)),
 ];
 
@@ -46,7 +46,7 @@ function choiceField(here) {
 }
 
 const numberField = () => el("label", {}, word("your_answer"), " ", el("input", { class: "answer", name: "number", inputmode: "text", autocomplete: "off", size: 12 }));
-const says = (right, text) => el("p", { class: `verdict ${right ? "right" : "wrong"}` }, el("b", {}, word(right ? "right" : "wrong")), " ", text);
+const says = (right, text) => el("p", { class: `verdict ${right ? "right" : "wrong"}` }, el("b", {}, word(right ? "right" : "wrong")), " ", ...prose(text));
 const readNumber = (text) => (text.trim() ? Number(text.trim().replace(/[−–]/g, "-").replace(",", ".")) : NaN);
 const close = (a, b, tolerance) => Math.abs(a - b) <= tolerance * Math.abs(b) || Object.is(a, b);
 

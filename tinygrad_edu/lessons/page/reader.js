@@ -59,6 +59,8 @@ function drawn(tag, attributes, text = "") {
   return e;
 }
 
+// Text whose derivatives stay on one line each, and whose ∗ is as narrow as in the pictures.
+const prose = (text) => text.split(/(\S*∂\S*\/∂\S+|∗)/).map((part, i) => (i % 2 ? el("span", { class: part === "∗" ? "star" : "partial-name" }, part) : part));
 const tuple = (parts) => `(${parts.join(", ")}${parts.length === 1 ? "," : ""})`; // as Python writes a shape
 const copy = (selector) => document.querySelector(selector)?.cloneNode(true) ?? null;
 const mathOf = (id) => copy(`#value-${id} .math math`) ?? document.createTextNode(nodes[id].name);

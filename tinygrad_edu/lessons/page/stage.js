@@ -156,7 +156,7 @@ function place() {
 
 const naturalWidth = (svg) => svg.viewBox.baseVal.width || 600;
 
-const LEAST = 0.66, LEAST_NARROW = 0.62, MOST = 1.3, BELOW = 272, MARGIN = 24; // scales; pixels for the step, and around a picture
+const LEAST = 0.7, LEAST_NARROW = 0.62, MOST = 1.3, BELOW = 248, MARGIN = 24; // scales; pixels for the step, and around a picture
 
 // The height for a picture: beside the step all of the window, above it what the step leaves.
 function room(beside) {

@@ -36,15 +36,15 @@ function showStep() {
   $("step-title").textContent = word("step_of", state.step + 1, steps.length);
   $("kind").textContent = word(`kind_${step.kind}`);
   $("kind").dataset.kind = step.kind;
-  const sentence = inLanguage(veiled ? questions[questionHere()].prompt : sentences[state.step]).replaceAll("/∂", "/\u2060∂"); // stays on one line
-  if ($("sentence").textContent !== sentence) $("sentence").textContent = sentence; // said once
+  const sentence = inLanguage(veiled ? questions[questionHere()].prompt : sentences[state.step]);
+  if ($("sentence").textContent !== sentence) $("sentence").replaceChildren(...prose(sentence)); // said once
   showQuestion();
   for (const facts of all(".facts, .panel .shown")) facts.hidden = veiled;
   $("step-panel").classList.toggle("asking", veiled);
   fact("formula", copy(`#row-${state.step} .formula math`));
   showNumbers(step);
   showResult(step);
-  fact("shapes", step.shapes || null);
+  fact("shapes", ...(step.shapes ? prose(step.shapes) : []));
   fact("reused", ...(step.reused.length ? step.reused.map(chip) : backward(step) && step.kind === "contribution" ? [el("span", { class: "remark" }, word("reused_none"))] : []));
   showDerivationLine(step);
   showCodeLine(step);
