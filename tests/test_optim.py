@@ -333,6 +333,20 @@ def test_a_momentum_that_is_set_to_0_later(kind: Any) -> None:
     opt.load_state_dict(opt.state_dict())
 
 
+@pytest.mark.parametrize("kind", [SGD, RMSProp])
+def test_a_momentum_that_is_set_later_has_no_velocity(kind: Any) -> None:
+    w = tg.Tensor([1.0], requires_grad=True)
+    opt = kind([w], 0.1)
+    opt.momentum = 0.5
+    w.grad = 2 * w.data
+    with pytest.raises(ValueError, match=r"made without momentum") as error:
+        opt.step()
+    assert w.tolist() == [1.0]
+    suggestion = str(error.value).split("Try: ")[1]
+    eval(suggestion, {kind.__name__: kind, "params": [w], "lr": 0.1}).step()
+    assert w.tolist() != [1.0]
+
+
 def test_a_state_brings_its_settings() -> None:
     w = tg.Tensor([1.0], requires_grad=True)
     opt = SGD([w], 0.5, momentum=0.5, weight_decay=0.25)

@@ -168,6 +168,15 @@ class Optimizer:
         self._counts = [count + 1 for count in self._counts]
         self._tell()
 
+    def _velocity(self, slots: Sequence[Any]) -> Any:
+        """The slot of the momentum, which is there if the optimizer was made with one."""
+        if "velocity" not in self.slot_names:
+            raise ValueError(
+                f"{type(self).__name__}: it was made without momentum, and keeps no velocity.\n"
+                f"  Try: {type(self).__name__}(params, lr, momentum={getattr(self, 'momentum', 0.9)})"
+            )
+        return slots[self.slot_names.index("velocity")]
+
     def state_dict(self) -> dict[str, np.ndarray[Any, np.dtype[Any]]]:
         """What a later run needs to go on, as arrays by name: kind, settings, counts, and the slots of each parameter."""
         state = {"kind": np.array(type(self).__name__), "lr": np.array(self.lr)}

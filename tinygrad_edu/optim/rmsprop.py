@@ -71,5 +71,5 @@ class RMSProp(Optimizer):
         step = g / (np.sqrt(s) + self.eps)
         if not self.momentum:
             return w - lr * step, s, *slots[1:]
-        v = self.momentum * slots[1] + step
+        v = self.momentum * self._velocity(slots) + step
         return w - lr * v, s, v

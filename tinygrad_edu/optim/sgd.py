@@ -70,5 +70,5 @@ class SGD(Optimizer):
             g = g + self.weight_decay * w
         if not self.momentum:
             return (w - lr * g, *slots)
-        v = self.momentum * slots[0] + g
+        v = self.momentum * self._velocity(slots) + g
         return w - lr * (g + self.momentum * v if self.nesterov else v), v
