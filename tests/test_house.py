@@ -21,6 +21,7 @@ FLOORS = [
     "digest",
     "visible",
     "files",
+    "settings",
     "sweep",
     "explain",
     "record",

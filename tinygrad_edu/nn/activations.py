@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 from ..functions import elementwise as e
 from ..functions import selection as s
 from ..record import TensorLike
+from ..settings import number
 from ..tensor import Tensor
-from .arguments import number
 from .module import Module
 
 __all__ = [

@@ -11,8 +11,9 @@ from ..errors import ShapeError
 from ..explain import message, spell
 from ..functions.rearrangement import pad
 from ..record import TensorLike
+from ..settings import size
 from ..tensor import Tensor, as_tensor
-from .arguments import initial, pair, parameter, size
+from .arguments import initial, pair, parameter
 from .init import Initializer, Seed
 from .module import Module
 from .windows import windows

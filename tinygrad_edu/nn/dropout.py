@@ -7,8 +7,8 @@ import numpy as np
 from ..errors import CompileError
 from ..modes import MODES, is_tracing
 from ..record import TensorLike
+from ..settings import number
 from ..tensor import Tensor, as_tensor
-from .arguments import number
 from .init import Seed
 from .module import Module
 

@@ -9,8 +9,9 @@ import numpy as np
 
 from ..explain import message, spell
 from ..record import TensorLike
+from ..settings import size
 from ..tensor import Tensor, as_tensor
-from .arguments import initial, parameter, size
+from .arguments import initial, parameter
 from .init import Initializer, Seed
 from .module import Module
 

@@ -10,8 +10,9 @@ import numpy as np
 from ..errors import ShapeError
 from ..explain import message, spell
 from ..record import TensorLike
+from ..settings import size
 from ..tensor import Tensor, as_tensor
-from .arguments import initial, parameter, size
+from .arguments import initial, parameter
 from .init import Initializer, Seed
 from .module import Module
 

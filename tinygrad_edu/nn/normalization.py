@@ -12,8 +12,9 @@ from ..explain import message
 from ..functions.elementwise import sqrt
 from ..modes import MODES, is_tracing
 from ..record import TensorLike
+from ..settings import number, size
 from ..tensor import Tensor, as_tensor
-from .arguments import number, parameter, size
+from .arguments import parameter
 from .module import Module
 
 __all__ = ["BatchNorm1d", "LayerNorm"]

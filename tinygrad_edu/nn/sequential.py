@@ -10,9 +10,9 @@ import numpy as np
 
 from ..modes import scope
 from ..record import TensorLike
+from ..settings import size
 from ..tensor import Tensor, as_tensor
 from .activations import ACTIVATIONS
-from .arguments import size
 from .frames import framed
 from .init import Initializer, Seed, he_normal, xavier_uniform
 from .linear import Linear

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from ..explain import first_bad
-from ..nn.arguments import number
+from ..settings import number
 from ..tensor import Tensor
 
 

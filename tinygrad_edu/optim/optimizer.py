@@ -13,9 +13,9 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..errors import GradientError, ShapeError
-from ..nn.arguments import number
 from ..readonly import read_only
 from ..saving import differences
+from ..settings import number
 from ..tensor import Tensor
 from ..visible import visible
 

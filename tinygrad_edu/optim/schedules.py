@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ..nn.arguments import number
+from ..settings import number
 
 Schedule = Callable[[int], float]
 

@@ -18,8 +18,8 @@ from ..errors import ShapeError
 from ..explain import first_bad
 from ..modes import no_grad
 from ..nn import Module
-from ..nn.arguments import number, size
 from ..optim import Optimizer, clip_grad_norm
+from ..settings import number, size
 from ..tensor import Tensor, as_tensor
 from .checkpoint import Checkpoint, State
 from .history import History
